@@ -1,0 +1,38 @@
+import type { Data } from 'apache-arrow';
+
+/** Whether row `index` holds a value; a batch of Arrow may start in the middle of its bitmap. */
+export function isValid(data: Data, index: number): boolean {
+  const bitmap = data.nullBitmap;
+  if (!bitmap || bitmap.byteLength === 0) return true;
+  const bit = data.offset + index;
+  return ((bitmap[bit >> 3]! >> (bit & 7)) & 1) === 1;
+}
+
+/** Whether any row may be null. */
+export function hasNulls(data: Data): boolean {
+  return !!data.nullBitmap && data.nullBitmap.byteLength > 0;
+}
+
+/** Whether row `index` of a boolean column is true; Arrow keeps eight to the byte. */
+export function isTrue(data: Data, index: number): boolean {
+  const bit = data.offset + index;
+  return ((data.values[bit >> 3]! >> (bit & 7)) & 1) === 1;
+}
+
+/** The bytes of row `index` of a column of strings or blobs. */
+export function bytesOf(data: Data, index: number): Uint8Array {
+  return data.values.subarray(data.valueOffsets[index], data.valueOffsets[index + 1]);
+}
+
+export function textOf(data: Data, index: number): string {
+  const bytes = bytesOf(data, index);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}
+
+/**
+ * Values of 8 or 16 bytes as 32-bit words, low word first; arithmetic on BigInt would be ten times slower.
+ * @param values a typed array at a multiple of 4 bytes
+ */
+export function wordsOf(values: ArrayBufferView): Int32Array {
+  return new Int32Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength / 4);
+}

@@ -1,0 +1,119 @@
+import {
+  Binary,
+  Bool,
+  type DataType,
+  DateDay,
+  Decimal,
+  Field,
+  FixedSizeBinary,
+  Float32,
+  Float64,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  TimeMicrosecond,
+  TimestampMicrosecond,
+  Uint8,
+  Uint16,
+  Uint32,
+  Uint64,
+  Utf8,
+} from 'apache-arrow';
+
+/**
+ * The Arrow types that travel between a source and a sink. Everything else is turned into one of these while it is
+ * read, or refused before a run starts.
+ */
+export type Kind =
+  | 'bool'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'uint8'
+  | 'uint16'
+  | 'uint32'
+  | 'uint64'
+  | 'float32'
+  | 'float64'
+  | 'decimal'
+  | 'utf8'
+  | 'json'
+  | 'binary'
+  | 'uuid'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'timestamptz';
+
+/** Extension names as registered with Apache Arrow (https://arrow.apache.org/docs/format/CanonicalExtensions.html). */
+const EXTENSION = 'ARROW:extension:name';
+const JSON_EXTENSION = 'arrow.json';
+const UUID_EXTENSION = 'arrow.uuid';
+
+const SIMPLE: Record<Exclude<Kind, 'decimal'>, () => DataType> = {
+  bool: () => new Bool(),
+  int8: () => new Int8(),
+  int16: () => new Int16(),
+  int32: () => new Int32(),
+  int64: () => new Int64(),
+  uint8: () => new Uint8(),
+  uint16: () => new Uint16(),
+  uint32: () => new Uint32(),
+  uint64: () => new Uint64(),
+  float32: () => new Float32(),
+  float64: () => new Float64(),
+  utf8: () => new Utf8(),
+  json: () => new Utf8(),
+  binary: () => new Binary(),
+  uuid: () => new FixedSizeBinary(16),
+  date: () => new DateDay(),
+  time: () => new TimeMicrosecond(),
+  timestamp: () => new TimestampMicrosecond(),
+  timestamptz: () => new TimestampMicrosecond('UTC'),
+};
+
+/** A nullable field of the given kind; precision and scale matter for decimals only. */
+export function fieldOf(name: string, kind: Kind, precision = 38, scale = 0): Field {
+  const type = kind === 'decimal' ? new Decimal(scale, precision, 128) : SIMPLE[kind]();
+  const extension = kind === 'json' ? JSON_EXTENSION : kind === 'uuid' ? UUID_EXTENSION : undefined;
+  return new Field(name, type, true, extension ? new Map([[EXTENSION, extension]]) : undefined);
+}
+
+const BY_TYPE: Record<string, Kind> = {
+  Bool: 'bool',
+  Int8: 'int8',
+  Int16: 'int16',
+  Int32: 'int32',
+  Int64: 'int64',
+  Uint8: 'uint8',
+  Uint16: 'uint16',
+  Uint32: 'uint32',
+  Uint64: 'uint64',
+  Float32: 'float32',
+  Float64: 'float64',
+  Utf8: 'utf8',
+  Binary: 'binary',
+  'FixedSizeBinary[16]': 'uuid',
+  'Date32<DAY>': 'date',
+  'Time64<MICROSECOND>': 'time',
+  'Timestamp<MICROSECOND>': 'timestamp',
+};
+
+/** The kind of a field, or undefined when it is none of those that travel. */
+export function kindOf(field: Field): Kind | undefined {
+  const name = String(field.type);
+  if (name.startsWith('Decimal')) return 'decimal';
+  if (name.startsWith('Timestamp<MICROSECOND,')) return 'timestamptz';
+  const kind = BY_TYPE[name];
+  return kind === 'utf8' && field.metadata.get(EXTENSION) === JSON_EXTENSION ? 'json' : kind;
+}
+
+/** How a field is called in plans and errors, for example `decimal(15,2)`. */
+export function kindName(field: Field): string {
+  const kind = kindOf(field);
+  if (kind !== 'decimal') return kind ?? String(field.type);
+  const type = field.type as Decimal;
+  return `decimal(${type.precision},${type.scale})`;
+}

@@ -1,0 +1,71 @@
+import { resolve } from 'node:path';
+import { DrayageError } from './errors.ts';
+import { didYouMean } from './suggest.ts';
+
+/** Everything that the environment decides, parsed once and handed down frozen. */
+export interface Config {
+  /** Connection string of the control database; undefined means the embedded Postgres. */
+  readonly databaseUrl: string | undefined;
+  /** Project root: where `jobs/` and `sql/targets/` are looked up and relative paths start. */
+  readonly root: string;
+  /** Folder of the embedded Postgres and of spool files. */
+  readonly home: string;
+  /** Partitions that one worker process loads at the same time. */
+  readonly concurrency: number;
+  /** DuckDB's memory limit for the whole process, in MB. */
+  readonly duckdbMemoryMb: number;
+  readonly duckdbThreads: number;
+  /** Undefined leaves it to the command: workers tell more than the others. */
+  readonly logLevel: LogLevel | undefined;
+}
+
+export type LogLevel = (typeof LEVELS)[number];
+
+const KNOWN = [
+  'DRAYAGE_HOME',
+  'DRAYAGE_CONCURRENCY',
+  'DRAYAGE_DUCKDB_MEMORY_MB',
+  'DRAYAGE_DUCKDB_THREADS',
+  'DRAYAGE_LOG_LEVEL',
+];
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/**
+ * @param env usually `process.env`
+ * @param root project root, an absolute path
+ * @throws CONFIG_INVALID for an unknown DRAYAGE_ variable or a value out of range
+ */
+export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('DRAYAGE_') && !KNOWN.includes(name)) {
+      throw new DrayageError('CONFIG_INVALID', `Unknown environment variable ${name}.${didYouMean(name, KNOWN)}`, {
+        hint: `Known ones: ${KNOWN.join(', ')}.`,
+      });
+    }
+  }
+  const logLevel = env.DRAYAGE_LOG_LEVEL as LogLevel | undefined;
+  if (logLevel !== undefined && !LEVELS.includes(logLevel)) {
+    throw new DrayageError('CONFIG_INVALID', `DRAYAGE_LOG_LEVEL is "${logLevel}".`, {
+      hint: `Use one of ${LEVELS.join(', ')}.`,
+    });
+  }
+  return Object.freeze({
+    databaseUrl: env.DATABASE_URL || undefined,
+    root,
+    home: resolve(root, env.DRAYAGE_HOME ?? '.drayage'),
+    concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', 2, 1, 64),
+    duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 160, 32, 1_048_576),
+    duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 2, 1, 256),
+    logLevel,
+  });
+}
+
+function wholeNumber(env: NodeJS.ProcessEnv, name: string, fallback: number, least: number, most: number): number {
+  const text = env[name];
+  if (text === undefined || text === '') return fallback;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new DrayageError('CONFIG_INVALID', `${name} is "${text}".`, {
+    hint: `Give a whole number from ${least} to ${most}, or leave it out for ${fallback}.`,
+  });
+}

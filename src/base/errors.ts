@@ -1,0 +1,118 @@
+/**
+ * Every error that a user can meet. The code decides the exit status and whether a retry can help; the message says
+ * what is wrong, `where` says where, `hint` says what to do next.
+ */
+
+export const EXIT = { done: 0, failures: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
+
+interface CodeRule {
+  exit: number;
+  /** A transient error is worth another attempt; a terminal one will happen again. */
+  transient: boolean;
+}
+
+const terminalUsage: CodeRule = { exit: EXIT.usage, transient: false };
+const terminalFailure: CodeRule = { exit: EXIT.failures, transient: false };
+const transientFailure: CodeRule = { exit: EXIT.failures, transient: true };
+
+export const CODES = {
+  USAGE: terminalUsage,
+  CONFIG_INVALID: terminalUsage,
+  JOB_NOT_FOUND: terminalUsage,
+  JOB_INVALID: terminalUsage,
+  JOB_CHANGED: terminalFailure,
+  PARAM_INVALID: terminalUsage,
+  RUN_NOT_FOUND: terminalUsage,
+  SOURCE_MISSING: terminalUsage,
+  SOURCE_INVALID: terminalUsage,
+  SOURCE_CHANGED: terminalFailure,
+  SOURCE_UNREADABLE: terminalFailure,
+  TRANSFORM_INVALID: terminalUsage,
+  TRANSFORM_FAILED: terminalFailure,
+  TARGET_INVALID: terminalUsage,
+  TYPE_UNMAPPED: terminalUsage,
+  LOAD_REFUSED: terminalFailure,
+  ROWS_UNACCOUNTED: terminalFailure,
+  CLAIM_LOST: transientFailure,
+  INTERRUPTED: { exit: EXIT.interrupted, transient: true },
+  DATABASE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
+  DATABASE_FAILED: transientFailure,
+  DATABASE_REFUSED: terminalFailure,
+  INTERNAL: terminalFailure,
+} as const satisfies Record<string, CodeRule>;
+
+export type ErrorCode = keyof typeof CODES;
+
+/** Coordinates of an error, as far as they are known. */
+export interface Where {
+  job?: string;
+  run?: number;
+  partition?: string;
+  file?: string;
+  row?: number;
+  column?: string;
+  table?: string;
+  field?: string;
+}
+
+export interface Details {
+  where?: Where;
+  hint?: string;
+  cause?: unknown;
+}
+
+export class DrayageError extends Error {
+  override name = 'DrayageError';
+  readonly code: ErrorCode;
+  readonly where: Where;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, { where = {}, hint, cause }: Details = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.where = where;
+    this.hint = hint;
+  }
+
+  get transient(): boolean {
+    return CODES[this.code].transient;
+  }
+
+  get exit(): number {
+    return CODES[this.code].exit;
+  }
+}
+
+/**
+ * The same error with more coordinates; those that it has already win, since they were nearer to the cause.
+ * Anything that is not a DrayageError becomes an INTERNAL one.
+ */
+export function locate(error: unknown, where: Where): DrayageError {
+  if (error instanceof DrayageError) {
+    const { code, message, hint, cause } = error;
+    return new DrayageError(code, message, {
+      where: { ...where, ...error.where },
+      ...(hint === undefined ? {} : { hint }),
+      cause: cause ?? error,
+    });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new DrayageError('INTERNAL', message, { where, cause: error });
+}
+
+/** One paragraph for people: what, where, what to do. */
+export function explain(error: unknown): string {
+  if (!(error instanceof DrayageError)) return error instanceof Error ? error.message : String(error);
+  const places = Object.entries(error.where)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${value}`);
+  const parts = [sentence(error.message)];
+  if (places.length > 0) parts.push(`Where: ${places.join(', ')}.`);
+  if (error.hint) parts.push(sentence(error.hint));
+  return parts.join(' ');
+}
+
+function sentence(text: string): string {
+  const trimmed = text.trim();
+  return /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+}

@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { readConfig } from '../base/config.ts';
+import { DrayageError, EXIT } from '../base/errors.ts';
+import { shutdownSignal } from '../base/lifecycle.ts';
+import { Output } from './output.ts';
+import type { Verb } from './verb.ts';
+import { VERBS } from './verbs/index.ts';
+
+const EXIT_CODES =
+  'Exit codes: 0 done, 1 finished with failures or rejects, 2 wrong usage, 3 a service is out of reach, 130 interrupted.';
+
+/**
+ * Runs one command line.
+ * @param argv without the program's name
+ * @returns the exit code; the only place where one is decided
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const out = new Output({ json: argv.includes('--json'), verbose: argv.includes('--verbose') });
+  try {
+    return await parse(argv, out);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done;
+      const message = error.message.replace(/^error: /, '').replace(/\n\((Did you mean .*)\)$/, '. $1');
+      return out.failure(new DrayageError('USAGE', message, { hint: '"dray --help" shows what there is.' }));
+    }
+    return out.failure(error);
+  }
+}
+
+async function parse(argv: readonly string[], out: Output): Promise<number> {
+  let exit: number = EXIT.done;
+  const program = new Command('dray')
+    .description('Hauls data into Postgres as durable background jobs, exactly once.')
+    .addHelpText('after', `\n${EXIT_CODES}`)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  for (const verb of VERBS) {
+    addVerb(program, verb, async (args, options) => {
+      const config = readConfig(process.env, projectRoot(process.cwd()));
+      exit = await verb.run({ args, options, config, out, signal: shutdownSignal() });
+    });
+  }
+  if (argv.length === 0) {
+    program.outputHelp();
+    return EXIT.usage;
+  }
+  await program.parseAsync(argv, { from: 'user' });
+  return exit;
+}
+
+function addVerb(
+  program: Command,
+  verb: Verb,
+  action: (args: (string | undefined)[], options: Record<string, unknown>) => Promise<void>,
+): void {
+  const command = program
+    .command(verb.usage)
+    .description(verb.summary)
+    .option('--json', 'print one JSON document on standard output')
+    .option('--verbose', 'show where an error came from')
+    .addHelpText('after', `\nExample:\n  ${verb.example}`)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  for (const [flags, description] of verb.options ?? []) command.option(flags, description);
+  command.action((...given: unknown[]) => {
+    const options = given.at(-2) as Record<string, unknown>;
+    return action(given.slice(0, -2) as (string | undefined)[], options);
+  });
+}
+
+/** The nearest folder upwards that has a `jobs` folder, else the current one. */
+function projectRoot(from: string): string {
+  for (let folder = from; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'jobs'))) return folder;
+    if (folder === dirname(folder)) return from;
+  }
+}

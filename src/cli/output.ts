@@ -1,0 +1,50 @@
+import { stripVTControlCharacters } from 'node:util';
+import { DrayageError, explain } from '../base/errors.ts';
+import { maskText } from '../base/secrets.ts';
+
+/** Answers go to standard output, everything else to standard error. */
+export class Output {
+  readonly json: boolean;
+  readonly verbose: boolean;
+
+  constructor({ json, verbose }: { json: boolean; verbose: boolean }) {
+    this.json = json;
+    this.verbose = verbose;
+  }
+
+  /** The one answer of a command: a document for machines, or the text for people. */
+  answer(document: unknown, text: () => string): void {
+    const whole = this.json ? JSON.stringify(document, jsonValue, 2) : text();
+    const coloured = process.stdout.isTTY && !process.env.NO_COLOR;
+    process.stdout.write(`${maskText(coloured ? whole : stripVTControlCharacters(whole))}\n`);
+  }
+
+  /** A remark on the side. */
+  note(text: string): void {
+    process.stderr.write(`${maskText(text)}\n`);
+  }
+
+  /** @returns the exit code */
+  failure(error: unknown): number {
+    const known = error instanceof DrayageError;
+    process.stderr.write(`${maskText(`dray: ${explain(error)}`)}\n`);
+    if (this.verbose || !known) process.stderr.write(`${maskText(stackOf(error))}\n`);
+    if (this.json) {
+      const { code, message, where, hint } = known
+        ? error
+        : { code: 'INTERNAL', message: String(error), where: {}, hint: undefined };
+      process.stdout.write(`${maskText(JSON.stringify({ error: { code, message, where, hint } }, null, 2))}\n`);
+    }
+    return known ? error.exit : 1;
+  }
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? '' : `\ncaused by ${stackOf(error.cause)}`;
+  return `${error.stack ?? error.message}${cause}`;
+}
+
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}

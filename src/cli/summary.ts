@@ -1,0 +1,42 @@
+import type { RunReport } from '../runs/report.ts';
+import { count, duration, plural, state } from './format.ts';
+
+/** A run in a few lines: how it stands, the account of its rows, what is wrong, what to do next. */
+export function describeRun(report: RunReport): string {
+  const { run, job, partitions, rows } = report;
+  const lines = [`Run ${run} of ${job}: ${state(report.state)}`, `  partitions  ${describePartitions(report)}`];
+  if (partitions.total > 0 && partitions.skipped === partitions.total) {
+    lines.push('  rows        every partition is unchanged since it was loaded: nothing was read');
+  } else {
+    const parts = [`${count(rows.written)} written`];
+    if (rows.unchanged > 0) parts.push(`${count(rows.unchanged)} unchanged`);
+    if (rows.superseded > 0) parts.push(`${count(rows.superseded)} superseded by a later row of the same key`);
+    parts.push(`${count(rows.rejected)} rejected`);
+    lines.push(`  rows        ${count(rows.read)} read = ${parts.join(' + ')}`);
+    lines.push(`  speed       ${count(report.rows_per_second)} rows/s over ${duration(report.seconds)}`);
+  }
+  if (report.checksum && rows.read > 0) lines.push(`  checksum    ${report.checksum}`);
+  for (const { partition, message } of report.errors) {
+    lines.push(`  failed      ${partition ? `${partition}: ` : ''}${message}`);
+  }
+  return [...lines, ...nextSteps(report)].join('\n');
+}
+
+function describePartitions({ partitions }: RunReport): string {
+  const { total, ...states } = partitions;
+  const parts = Object.entries(states).filter(([, number]) => number > 0);
+  return `${plural(total, 'partition')}: ${parts.map(([name, number]) => `${count(number)} ${name}`).join(', ') || 'none yet'}`.replace(
+    /^([\d,]+) partitions?: /,
+    '$1: ',
+  );
+}
+
+function nextSteps({ run, state: name, rows, partitions }: RunReport): string[] {
+  const steps: string[] = [];
+  if (rows.rejected > 0) steps.push(`  next        "dray rejects ${run}" shows the rejected rows and why`);
+  if (name === 'failed' && partitions.failed > 0) {
+    steps.push('  next        mend the cause and run the job again: what is loaded is left alone');
+  }
+  if (partitions.pending + partitions.running > 0) steps.push('  next        "dray work" goes on with what is left');
+  return steps;
+}

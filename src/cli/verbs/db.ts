@@ -1,0 +1,33 @@
+import { DrayageError, EXIT } from '../../base/errors.ts';
+import { type Verb, withServices } from '../verb.ts';
+
+export const db: Verb = {
+  usage: 'db <action>',
+  summary: '"up" brings the control schema up to date, "status" tells what is missing',
+  example: 'dray db up',
+  async run(invocation) {
+    const [action] = invocation.args;
+    if (action !== 'up' && action !== 'status') {
+      throw new DrayageError('USAGE', `"db ${action}" is unknown`, { hint: 'Use "dray db up" or "dray db status".' });
+    }
+    const { out } = invocation;
+    return withServices(invocation, { schema: false }, async (services) => {
+      const runs = await import('../../runs/services.ts');
+      if (action === 'status') {
+        const pending = await runs.pendingSchema(services);
+        out.answer({ pending }, () =>
+          pending.length === 0
+            ? 'The schema is up to date.'
+            : `Missing: ${pending.join(', ')}. "dray db up" applies it.`,
+        );
+        return pending.length === 0 ? EXIT.done : EXIT.failures;
+      }
+      const applied = await runs.ensureSchema(services);
+      await runs.openQueue(services, { supervise: false });
+      out.answer({ applied }, () =>
+        applied.length === 0 ? 'The schema is up to date.' : `Applied: ${applied.join(', ')}.`,
+      );
+      return EXIT.done;
+    });
+  },
+};

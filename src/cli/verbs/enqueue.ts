@@ -1,0 +1,44 @@
+import { EXIT } from '../../base/errors.ts';
+import { plural } from '../format.ts';
+import { type Invocation, PARAM_OPTION, paramsOf, type Verb, withServices } from '../verb.ts';
+
+export const ENQUEUE_OPTIONS = [
+  [...PARAM_OPTION],
+  ['--force', 'load again what is in the table already'],
+] as const satisfies Verb['options'];
+
+export const enqueue: Verb = {
+  usage: 'enqueue <job>',
+  summary: 'plan a run and put its partitions into the queue',
+  options: ENQUEUE_OPTIONS,
+  example: 'dray enqueue legal-samples --param path=data/legal',
+  async run(invocation) {
+    const prepared = await prepare(invocation);
+    const enqueued = await withServices(invocation, {}, async (services) => {
+      const [runs, producer] = await Promise.all([import('../../runs/services.ts'), import('../../runs/enqueue.ts')]);
+      const boss = await runs.openQueue(services, { supervise: false });
+      const force = invocation.options.force === true;
+      return producer.enqueue(services, boss, prepared, { force, signal: invocation.signal });
+    });
+    const { run, partitions, pending, skipped, failed } = enqueued;
+    invocation.out.answer(enqueued, () => {
+      const parts = [`${plural(pending, 'partition')} enqueued`];
+      if (skipped > 0) parts.push(`${skipped} unchanged`);
+      if (failed > 0) parts.push(`${failed} that cannot be loaded`);
+      const next = pending > 0 ? `"dray work" loads them` : 'Nothing is left to load';
+      return `Run ${run}: ${parts.join(', ')}, of ${partitions}. ${next}; "dray status ${run}" shows how far it is.`;
+    });
+    return failed > 0 ? EXIT.failures : EXIT.done;
+  },
+};
+
+/** The job of the command line with its parameters; everything that can be wrong about them is found out here. */
+export async function prepare({ args, options, config }: Invocation) {
+  const [{ loadJob }, { resolveParams }, { prepareJob }] = await Promise.all([
+    import('../../runs/load-jobs.ts'),
+    import('../../model/params.ts'),
+    import('../../runs/plan.ts'),
+  ]);
+  const loaded = await loadJob(config.root, args[0]!);
+  return prepareJob(loaded, resolveParams(loaded.job, paramsOf(options), process.env));
+}

@@ -1,0 +1,13 @@
+import type { Verb } from '../verb.ts';
+import { db } from './db.ts';
+import { doctor } from './doctor.ts';
+import { enqueue } from './enqueue.ts';
+import { jobs } from './jobs.ts';
+import { plan } from './plan.ts';
+import { rejects } from './rejects.ts';
+import { run } from './run.ts';
+import { status } from './status.ts';
+import { work } from './work.ts';
+
+/** One line per verb, in the order of the help. */
+export const VERBS: readonly Verb[] = [jobs, plan, run, enqueue, work, status, rejects, db, doctor];

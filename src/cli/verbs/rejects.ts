@@ -1,0 +1,69 @@
+import { DrayageError, EXIT } from '../../base/errors.ts';
+import type { KeptReject, RejectGroup } from '../../control/rejects.ts';
+import { listRejects, summariseRejects } from '../../control/rejects.ts';
+import { latestRun } from '../../control/runs.ts';
+import type { Services } from '../../runs/services.ts';
+import { count, table } from '../format.ts';
+import { type Invocation, type Verb, wholeNumber, withServices } from '../verb.ts';
+import { requireRun } from './status.ts';
+
+const RAW_SHOWN = 100;
+
+export const rejects: Verb = {
+  usage: 'rejects [run]',
+  summary: 'show the rows that a run could not load, and why (default: the latest run)',
+  options: [
+    ['--summary', 'count by table, column and reason'],
+    ['--limit <n>', 'at most so many rows (default: 50)'],
+  ],
+  example: 'dray rejects 12 --summary',
+  async run(invocation) {
+    const { options, out } = invocation;
+    const limit = wholeNumber(options.limit ?? 50, '--limit');
+    return withServices(invocation, {}, async ({ db }) => {
+      const run = await chosenRun(db, invocation);
+      const groups = await summariseRejects(db, run);
+      const found = options.summary ? [] : await listRejects(db, run, limit);
+      const rows = found.map(asDocument);
+      out.answer({ run, summary: groups, ...(options.summary ? {} : { rejects: rows }) }, () => {
+        if (groups.length === 0) return `Run ${run} has no rejects.`;
+        return options.summary ? summaryTable(groups) : rejectTable(rows);
+      });
+      return EXIT.done;
+    });
+  },
+};
+
+async function chosenRun(db: Services['db'], { args }: Invocation): Promise<number> {
+  const [given] = args;
+  if (given !== undefined) return (await requireRun(db, given)).run;
+  const latest = await latestRun(db);
+  if (latest) return latest.id;
+  throw new DrayageError('RUN_NOT_FOUND', 'There are no runs yet', { hint: '"dray run JOB" makes one.' });
+}
+
+function asDocument({ partition, file, table_name, row_number, column_name, reason, message, raw }: KeptReject) {
+  return { partition, file, table: table_name, row: row_number, column: column_name, reason, message, raw };
+}
+
+type RejectDocument = ReturnType<typeof asDocument>;
+
+function rejectTable(rows: readonly RejectDocument[]): string {
+  return table(rows, [
+    { title: 'file', cell: ({ file }) => file },
+    { title: 'row', cell: ({ row }) => (row === null ? '?' : count(row)), right: true },
+    { title: 'column', cell: ({ column }) => column ?? '' },
+    { title: 'reason', cell: ({ message }) => message },
+    { title: 'raw', cell: ({ raw }) => JSON.stringify(raw).slice(0, RAW_SHOWN) },
+  ]);
+}
+
+function summaryTable(groups: readonly RejectGroup[]): string {
+  return table(groups, [
+    { title: 'rows', cell: ({ rows }) => count(rows), right: true },
+    { title: 'table', cell: ({ table_name }) => table_name ?? '' },
+    { title: 'column', cell: ({ column_name }) => column_name ?? '' },
+    { title: 'reason', cell: ({ reason }) => reason },
+    { title: 'example', cell: ({ example }) => example },
+  ]);
+}

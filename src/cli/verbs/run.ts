@@ -1,0 +1,60 @@
+import { EXIT } from '../../base/errors.ts';
+import { pause } from '../../base/lifecycle.ts';
+import { runProgress } from '../../control/views.ts';
+import { ENDED } from '../../model/state.ts';
+import type { RunReport } from '../../runs/report.ts';
+import type { Services } from '../../runs/services.ts';
+import { ProgressLine } from '../progress.ts';
+import { describeRun } from '../summary.ts';
+import { type Invocation, type Verb, withServices } from '../verb.ts';
+import { ENQUEUE_OPTIONS, prepare } from './enqueue.ts';
+
+const WATCH_EVERY_MS = 250;
+
+export const run: Verb = {
+  usage: 'run <job>',
+  summary: 'enqueue and work in this process, and tell how it ended',
+  options: ENQUEUE_OPTIONS,
+  example: 'dray run legal-samples',
+  async run(invocation) {
+    const { config, options, out, signal } = invocation;
+    const prepared = await prepare(invocation);
+    const report = await withServices(invocation, { loads: config.concurrency }, async (services) => {
+      const [{ openQueue }, producer, { work }] = await Promise.all([
+        import('../../runs/services.ts'),
+        import('../../runs/enqueue.ts'),
+        import('../../runs/work.ts'),
+      ]);
+      const boss = await openQueue(services, { supervise: true });
+      const enqueued = await producer.enqueue(services, boss, prepared, { force: options.force === true, signal });
+      const ended = new AbortController();
+      const [final] = await Promise.all([
+        watch(services, enqueued.run, invocation).finally(() => ended.abort()),
+        work(services, boss, AbortSignal.any([signal, ended.signal])),
+      ]);
+      return final;
+    });
+    out.answer(report, () => describeRun(report));
+    if (report.state === 'succeeded') return EXIT.done;
+    return signal.aborted && !isEnded(report) ? EXIT.interrupted : EXIT.failures;
+  },
+};
+
+/** Shows the progress until the run has ended or the process is asked to stop. */
+async function watch({ db }: Services, id: number, { signal, out }: Invocation): Promise<RunReport> {
+  const { reportRun } = await import('../../runs/report.ts');
+  const line = new ProgressLine(out);
+  for (;;) {
+    const report = await reportRun(db, (await runProgress(db, id))!);
+    line.show(report);
+    if (signal.aborted || isEnded(report)) {
+      line.clear();
+      return report;
+    }
+    await pause(WATCH_EVERY_MS, signal);
+  }
+}
+
+function isEnded({ state }: RunReport): boolean {
+  return ENDED.some((ended) => ended === state);
+}

@@ -1,0 +1,53 @@
+import { type Selectable, sql } from 'kysely';
+import type { Reject } from '../model/sink.ts';
+import type { ControlDb, ControlSchema } from './db.ts';
+
+export type KeptReject = Selectable<ControlSchema['drayage.rejects']> & { partition: string; file: string };
+
+/** Keeps rejects; part of the transaction that loads the rest of the partition. */
+export async function insertRejects(
+  db: ControlDb,
+  runId: number,
+  partitionId: number,
+  rejects: readonly Reject[],
+): Promise<void> {
+  if (rejects.length === 0) return;
+  const column = (field: (reject: Reject) => string | number | null) => rejects.map(field);
+  await sql`
+    insert into drayage.rejects (run_id, partition_id, table_name, row_number, column_name, reason, message, raw)
+    select ${runId}, ${partitionId}, r.*
+    from unnest(
+      ${column(({ table }) => table)}::text[], ${column(({ row }) => row)}::bigint[],
+      ${column(({ column: name }) => name)}::text[], ${column(({ reason }) => reason)}::text[],
+      ${column(({ message }) => message.replaceAll('\0', '\\0'))}::text[], ${column(({ raw }) => raw)}::json[]
+    ) as r`.execute(db);
+}
+
+/** @param limit at most this many, in the order of their rows in the files */
+export function listRejects(db: ControlDb, runId: number, limit: number): Promise<KeptReject[]> {
+  return db
+    .selectFrom('drayage.rejects as r')
+    .innerJoin('drayage.partitions as p', 'p.id', 'r.partition_id')
+    .selectAll('r')
+    .select(['p.key as partition', 'p.file'])
+    .where('r.run_id', '=', runId)
+    .orderBy('r.partition_id')
+    .orderBy('r.row_number')
+    .limit(limit)
+    .execute();
+}
+
+export interface RejectGroup {
+  table_name: string | null;
+  column_name: string | null;
+  reason: string;
+  rows: number;
+  example: string;
+}
+
+export async function summariseRejects(db: ControlDb, runId: number): Promise<RejectGroup[]> {
+  const { rows } = await sql<RejectGroup>`
+    select table_name, column_name, reason, rows, example from drayage.reject_summary
+    where run = ${runId} order by rows desc`.execute(db);
+  return rows;
+}

@@ -1,0 +1,79 @@
+import { type Selectable, sql } from 'kysely';
+import { RUN_STEPS, type RunState, statesBefore } from '../model/state.ts';
+import type { ControlDb, ControlSchema } from './db.ts';
+
+export type Run = Selectable<ControlSchema['drayage.runs']>;
+
+export interface NewRun {
+  job: string;
+  job_path: string;
+  job_version: string;
+  params: Record<string, unknown>;
+  forced: boolean;
+  retries: number;
+}
+
+export async function createRun(db: ControlDb, run: NewRun): Promise<number> {
+  const { id } = await db
+    .insertInto('drayage.runs')
+    .values({ ...run, params: JSON.stringify(run.params) })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return id;
+}
+
+export function findRun(db: ControlDb, id: number): Promise<Run | undefined> {
+  return db.selectFrom('drayage.runs').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** The newest run, of one job or of all. */
+export function latestRun(db: ControlDb, job?: string): Promise<Run | undefined> {
+  return db
+    .selectFrom('drayage.runs')
+    .selectAll()
+    .$if(job !== undefined, (query) => query.where('job', '=', job!))
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/**
+ * Takes a run to another state, if the step is a legal one.
+ * @returns false when it was in no state from which that can be reached
+ */
+export async function moveRun(
+  db: ControlDb,
+  id: number,
+  to: RunState,
+  also: { error?: string; checksum?: string } = {},
+): Promise<boolean> {
+  const started = to === 'queued' || to === 'finalizing' ? { started_at: sql<Date>`coalesce(started_at, now())` } : {};
+  const ended = RUN_STEPS[to].length === 0 || isEnd(to) ? { finished_at: sql<Date>`clock_timestamp()` } : {};
+  const moved = await db
+    .updateTable('drayage.runs')
+    .set({ state: to, ...also, ...started, ...ended })
+    .where('id', '=', id)
+    .where('state', 'in', statesBefore(RUN_STEPS, to))
+    .executeTakeFirst();
+  return moved.numUpdatedRows > 0n;
+}
+
+/**
+ * Takes a run to `finalizing` when its last partition has been settled. The row is locked by whoever settled a
+ * partition, so exactly one caller gets true.
+ */
+export async function beginFinalizing(db: ControlDb, id: number): Promise<boolean> {
+  const moved = await db
+    .updateTable('drayage.runs')
+    .set({ state: 'finalizing', started_at: sql<Date>`coalesce(started_at, now())` })
+    .where('id', '=', id)
+    .where('state', 'in', ['queued', 'running'])
+    .where('partitions_pending', '=', 0)
+    .where('partitions_running', '=', 0)
+    .executeTakeFirst();
+  return moved.numUpdatedRows > 0n;
+}
+
+function isEnd(state: RunState): boolean {
+  return ['succeeded', 'completed_with_rejects', 'failed', 'cancelled'].includes(state);
+}

@@ -1,0 +1,119 @@
+// Made from the tables in sql/ by `npm run control-types`; a test holds both equal.
+
+import type { Generated } from 'kysely';
+
+export interface Events {
+  id: Generated<number>;
+  at: Generated<Date>;
+  run_id: number | null;
+  actor: string;
+  action: string;
+  detail: Generated<unknown>;
+}
+
+export interface Loads {
+  fingerprint: string;
+  targets: number[];
+  job: string;
+  partition_key: string;
+  run_id: number;
+  rows_written: Generated<number>;
+  checksum: string | null;
+  loaded_at: Generated<Date>;
+}
+
+export interface Partitions {
+  id: Generated<number>;
+  run_id: number;
+  key: string;
+  fingerprint: string;
+  spec: unknown;
+  file: string;
+  state: Generated<string>;
+  attempt: Generated<number>;
+  failures: Generated<number>;
+  worker_id: string | null;
+  rows_planned: number | null;
+  bytes_planned: number | null;
+  rows_read: Generated<number>;
+  rows_written: Generated<number>;
+  rows_unchanged: Generated<number>;
+  rows_superseded: Generated<number>;
+  rows_rejected: Generated<number>;
+  checksum: string | null;
+  error_code: string | null;
+  error: string | null;
+  started_at: Date | null;
+  finished_at: Date | null;
+}
+
+export interface Progress {
+  partition_id: number;
+  attempt: number;
+  rows_read: number;
+  updated_at: Generated<Date>;
+}
+
+export interface Rejects {
+  id: Generated<number>;
+  run_id: number;
+  partition_id: number;
+  table_name: string | null;
+  row_number: number | null;
+  column_name: string | null;
+  reason: string;
+  message: string;
+  raw: unknown;
+  rejected_at: Generated<Date>;
+}
+
+export interface Runs {
+  id: Generated<number>;
+  job: string;
+  job_path: string;
+  job_version: string;
+  params: unknown;
+  state: Generated<string>;
+  error: string | null;
+  forced: Generated<boolean>;
+  retries: number;
+  created_at: Generated<Date>;
+  started_at: Date | null;
+  finished_at: Date | null;
+  partitions_total: Generated<number>;
+  partitions_pending: Generated<number>;
+  partitions_running: Generated<number>;
+  partitions_done: Generated<number>;
+  partitions_skipped: Generated<number>;
+  partitions_failed: Generated<number>;
+  partitions_cancelled: Generated<number>;
+  rows_planned: Generated<number>;
+  bytes_planned: Generated<number>;
+  rows_read: Generated<number>;
+  rows_written: Generated<number>;
+  rows_unchanged: Generated<number>;
+  rows_superseded: Generated<number>;
+  rows_rejected: Generated<number>;
+  bytes_read: Generated<number>;
+  checksum: string | null;
+}
+
+export interface Workers {
+  id: string;
+  host: string;
+  pid: number;
+  concurrency: number;
+  state: Generated<string>;
+  started_at: Generated<Date>;
+  seen_at: Generated<Date>;
+}
+
+export interface ControlSchema {
+  'drayage.events': Events;
+  'drayage.loads': Loads;
+  'drayage.partitions': Partitions;
+  'drayage.progress': Progress;
+  'drayage.rejects': Rejects;
+  'drayage.runs': Runs;
+  'drayage.workers': Workers;
+}

@@ -1,0 +1,130 @@
+import duckdb from '@duckdb/node-bindings';
+import { type Data, type DataType, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { readStrings } from './strings.ts';
+
+const { Type } = duckdb;
+
+/**
+ * One DuckDB chunk as an Arrow batch. Fixed-width columns share DuckDB's memory: the batch is good for as long as the
+ * chunk is referenced, which `scan` sees to until the next batch is asked for.
+ * @param schema the fields that `arrowField` gave for the result's columns
+ */
+export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema): RecordBatch {
+  const rows = duckdb.data_chunk_get_size(chunk);
+  const children = schema.fields.map((field, index) =>
+    vectorToData(duckdb.data_chunk_get_vector(chunk, index), field.type, rows),
+  );
+  const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children });
+  return new RecordBatch(schema, data);
+}
+
+function vectorToData(vector: duckdb.Vector, type: DataType, rows: number): Data {
+  const validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
+  const nullBitmap = validity ?? undefined;
+  // Arrow counts the nulls itself, when somebody asks.
+  const common = { length: rows, nullCount: validity ? -1 : 0, nullBitmap };
+  const logical = duckdb.vector_get_column_type(vector);
+  const id = duckdb.get_type_id(logical);
+  switch (id) {
+    case Type.BOOLEAN:
+      return makeData({ type, ...common, data: packBits(duckdb.vector_get_data(vector, rows), rows) } as never);
+    case Type.VARCHAR:
+    case Type.BLOB: {
+      const isValid = validity ? (row: number) => ((validity[row >> 3]! >> (row & 7)) & 1) === 1 : () => true;
+      const { offsets, bytes } = readStrings(duckdb.vector_get_data(vector, rows * 16), rows, isValid);
+      return makeData({ type, ...common, valueOffsets: offsets, data: bytes } as never);
+    }
+    case Type.UUID:
+      return makeData({ type, ...common, data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows) } as never);
+    case Type.DECIMAL: {
+      const stored = duckdb.decimal_internal_type(logical);
+      const raw = duckdb.vector_get_data(vector, rows * DECIMAL_BYTES.get(stored)!);
+      return makeData({ type, ...common, data: widen(raw, stored, rows) } as never);
+    }
+    default: {
+      const { bytes, view } = FIXED.get(id)!;
+      const raw = duckdb.vector_get_data(vector, rows * bytes);
+      return makeData({
+        type,
+        ...common,
+        data: new view(raw.buffer as ArrayBuffer, raw.byteOffset, (rows * bytes) / view.BYTES_PER_ELEMENT),
+      } as never);
+    }
+  }
+}
+
+const FIXED = new Map([
+  [Type.TINYINT, { bytes: 1, view: Int8Array }],
+  [Type.SMALLINT, { bytes: 2, view: Int16Array }],
+  [Type.INTEGER, { bytes: 4, view: Int32Array }],
+  [Type.BIGINT, { bytes: 8, view: BigInt64Array }],
+  [Type.UTINYINT, { bytes: 1, view: Uint8Array }],
+  [Type.USMALLINT, { bytes: 2, view: Uint16Array }],
+  [Type.UINTEGER, { bytes: 4, view: Uint32Array }],
+  [Type.UBIGINT, { bytes: 8, view: BigUint64Array }],
+  [Type.HUGEINT, { bytes: 16, view: Uint32Array }],
+  [Type.FLOAT, { bytes: 4, view: Float32Array }],
+  [Type.DOUBLE, { bytes: 8, view: Float64Array }],
+  [Type.DATE, { bytes: 4, view: Int32Array }],
+  [Type.TIME, { bytes: 8, view: BigInt64Array }],
+  [Type.TIMESTAMP, { bytes: 8, view: BigInt64Array }],
+  [Type.TIMESTAMP_TZ, { bytes: 8, view: BigInt64Array }],
+]);
+
+const DECIMAL_BYTES = new Map([
+  [Type.SMALLINT, 2],
+  [Type.INTEGER, 4],
+  [Type.BIGINT, 8],
+  [Type.HUGEINT, 16],
+]);
+
+/** DuckDB spends a byte on a boolean, Arrow a bit. */
+function packBits(bytes: Uint8Array, rows: number): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(rows / 64) * 8);
+  for (let row = 0; row < rows; row++) if (bytes[row]) bits[row >> 3]! |= 1 << (row & 7);
+  return bits;
+}
+
+/** DuckDB keeps a UUID as a 128-bit number, low half first, with the top bit flipped so that it sorts. */
+function uuidBytes(raw: Uint8Array, rows: number): Uint8Array {
+  const bytes = new Uint8Array(rows * 16);
+  for (let row = 0; row < rows; row++) {
+    const at = row * 16;
+    for (let index = 0; index < 16; index++) bytes[at + index] = raw[at + 15 - index]!;
+    bytes[at]! ^= 0x80;
+  }
+  return bytes;
+}
+
+/** DuckDB picks the width of a decimal by its precision; Arrow's is 128 bits, low word first. */
+function widen(raw: Uint8Array, stored: duckdb.Type, rows: number): Uint32Array {
+  const words = (view: Uint8Array) => new Uint32Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength / 4);
+  if (stored === Type.HUGEINT) return words(raw);
+  const wide = new Uint32Array(rows * 4);
+  if (stored === Type.BIGINT) {
+    const halves = words(raw);
+    for (let row = 0; row < rows; row++) {
+      const high = halves[row * 2 + 1]!;
+      const sign = (high | 0) < 0 ? 0xffffffff : 0;
+      wide[row * 4] = halves[row * 2]!;
+      wide[row * 4 + 1] = high;
+      wide[row * 4 + 2] = sign;
+      wide[row * 4 + 3] = sign;
+    }
+    return wide;
+  }
+  const buffer = raw.buffer as ArrayBuffer;
+  const narrow =
+    stored === Type.INTEGER
+      ? new Int32Array(buffer, raw.byteOffset, rows)
+      : new Int16Array(buffer, raw.byteOffset, rows);
+  for (let row = 0; row < rows; row++) {
+    const value = narrow[row]!;
+    const sign = value < 0 ? 0xffffffff : 0;
+    wide[row * 4] = value;
+    wide[row * 4 + 1] = sign;
+    wide[row * 4 + 2] = sign;
+    wide[row * 4 + 3] = sign;
+  }
+  return wide;
+}

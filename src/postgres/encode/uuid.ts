@@ -1,0 +1,36 @@
+import type { Data } from 'apache-arrow';
+import { isValid, textOf } from '../../arrow/cells.ts';
+import type { Kind } from '../../arrow/types.ts';
+import { type ColumnEncoder, fixedSize } from './column.ts';
+
+const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** uuid, from Arrow's 16 bytes or from text in the canonical form. */
+export function uuidEncoder(kind: Kind): ColumnEncoder | undefined {
+  if (kind === 'uuid') {
+    return fixedSize(
+      16,
+      (data) => data.values as Uint8Array,
+      (bytes, index, view, position) => {
+        for (let offset = 0; offset < 16; offset++) view.setUint8(position + offset, bytes[index * 16 + offset]!);
+      },
+    );
+  }
+  if (kind !== 'utf8') return undefined;
+  return fixedSize(
+    16,
+    (data: Data) => data,
+    (data, index, view, position) => {
+      const hex = textOf(data, index).replaceAll('-', '');
+      for (let offset = 0; offset < 16; offset++) {
+        view.setUint8(position + offset, Number.parseInt(hex.slice(offset * 2, offset * 2 + 2), 16));
+      }
+    },
+    (data, report) => {
+      for (let index = 0; index < data.length; index++) {
+        if (!isValid(data, index) || CANONICAL.test(textOf(data, index))) continue;
+        report(index, 'not_a_uuid', `"${textOf(data, index).slice(0, 60)}" is not a UUID`);
+      }
+    },
+  );
+}

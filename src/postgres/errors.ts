@@ -1,0 +1,77 @@
+import { DrayageError } from '../base/errors.ts';
+
+/** The parts of node-postgres's error that say something. */
+interface ServerError extends Error {
+  code?: string;
+  detail?: string;
+  table?: string;
+  column?: string;
+  constraint?: string;
+  where?: string;
+}
+
+export const UNIQUE_VIOLATION = '23505';
+
+/** The SQLSTATE of a server error, or the system's code of a network error. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as ServerError).code : undefined;
+}
+
+/** Whether a unique violation was raised by the named constraint or index. */
+export function violates(error: unknown, constraint: string): boolean {
+  return codeOf(error) === UNIQUE_VIOLATION && (error as ServerError).constraint === constraint;
+}
+
+/** SQLSTATE classes and codes that may well not happen again (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
+const TRANSIENT = /^(08|40|53|57P|55P03|55006|58|25P0[23])/;
+/** Codes of the network and of node-postgres itself. */
+const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)/;
+const CONNECTION_ENDED =
+  /Connection terminated|connection is closed|Client has encountered a connection error|not queryable|timeout exceeded when trying to connect/i;
+const ROW_CLASSES = /^(22|23)/;
+
+/** A failure of a statement on an established connection, classified once for everybody. */
+export function databaseError(error: unknown): DrayageError {
+  if (error instanceof DrayageError) return error;
+  if (!(error instanceof Error)) return new DrayageError('INTERNAL', String(error), { cause: error });
+  const { code = '', message, detail, table, column, constraint, where } = error as ServerError;
+  if (NETWORK.test(code) || TRANSIENT.test(code) || CONNECTION_ENDED.test(message)) {
+    return new DrayageError('DATABASE_FAILED', `The database failed: ${message}`, { cause: error });
+  }
+  if (!/^[0-9A-Z]{5}$/.test(code)) return new DrayageError('INTERNAL', message, { cause: error });
+  const place = { ...(table ? { table } : {}), ...(column ? { column } : {}) };
+  const said = [message, detail, where?.split('\n')[0]].filter(Boolean).join('; ');
+  if (ROW_CLASSES.test(code)) {
+    return new DrayageError('LOAD_REFUSED', `Postgres refused a row: ${said}`, {
+      where: place,
+      hint: constraint
+        ? `Mend the rows that break "${constraint}" in the transform, or change the constraint.`
+        : 'Mend the value in the transform, or change the column.',
+      cause: error,
+    });
+  }
+  return new DrayageError('DATABASE_REFUSED', `Postgres refused the statement: ${said} (${code})`, {
+    where: place,
+    cause: error,
+  });
+}
+
+/** A failure to connect. @param server host and port, without credentials */
+export function connectionError(error: unknown, server: string): DrayageError {
+  const { message, code = '' } = error as ServerError;
+  return new DrayageError('DATABASE_UNREACHABLE', `Cannot connect to Postgres at ${server}: ${message || code}`, {
+    hint: connectionHint(code, message),
+    cause: error,
+  });
+}
+
+function connectionHint(code: string, message: string): string {
+  if (/self-signed|certificate/i.test(message)) {
+    return 'To encrypt without checking the certificate, add sslmode=no-verify to DATABASE_URL.';
+  }
+  if (/does not support SSL/i.test(message)) return 'Take sslmode out of DATABASE_URL, or turn TLS on at the server.';
+  if (/no encryption|SSL off/i.test(message)) return 'The server wants TLS: add sslmode=require to DATABASE_URL.';
+  if (/^28/.test(code)) return 'Check user and password in DATABASE_URL.';
+  if (code === '3D000') return 'Create the database, or mend its name in DATABASE_URL.';
+  return 'Check DATABASE_URL and that the server is up; "dray doctor" tries each step.';
+}

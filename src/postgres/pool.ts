@@ -1,0 +1,66 @@
+import pg from 'pg';
+import { DrayageError } from '../base/errors.ts';
+import { connectionError } from './errors.ts';
+
+export type { ClientBase, Pool, PoolClient } from 'pg';
+
+/** 64-bit integers as numbers: what the control schema counts stays far below 2^53. */
+const types = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+    oid === 20 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text'),
+} as pg.CustomTypesConfig;
+
+export interface PoolOptions {
+  max: number;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+}
+
+/** @param url any form that node-postgres takes, its TLS parameters included */
+export function createPool(url: string, { max, applicationName }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    application_name: applicationName,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    types,
+  });
+  // An idle connection that dies is replaced at the next use; without a listener it would end the process.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** A single connection, for LISTEN and for presence. */
+export async function connectClient(url: string, applicationName: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: applicationName, keepAlive: true, types });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw connectionError(error, serverOf(url));
+  }
+  return client;
+}
+
+/** @throws DATABASE_UNREACHABLE when no connection can be had */
+export async function assertReachable(pool: pg.Pool, url: string): Promise<void> {
+  try {
+    (await pool.connect()).release();
+  } catch (error) {
+    throw connectionError(error, serverOf(url));
+  }
+}
+
+/** Host, port and database of a connection string, fit for a message. */
+export function serverOf(url: string): string {
+  try {
+    const parsed = new URL(url);
+    const host = parsed.searchParams.get('host') ?? parsed.hostname;
+    return `${host}${parsed.port ? `:${parsed.port}` : ''}${parsed.pathname}`;
+  } catch {
+    throw new DrayageError('CONFIG_INVALID', 'DATABASE_URL is not a connection string', {
+      hint: 'It looks like postgresql://user:password@host:5432/database?sslmode=require.',
+    });
+  }
+}

@@ -1,0 +1,36 @@
+import type pg from 'pg';
+import { databaseError } from './errors.ts';
+
+/**
+ * Runs `work` in one transaction on a connection of its own. A connection on which anything failed is not used again.
+ * @param signal cuts the connection, and so rolls back whatever statement it is waiting for
+ * @throws what `work` threw, or the classified error of the commit
+ */
+export async function transaction<Result>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  const client = await pool.connect().catch((error) => {
+    throw databaseError(error);
+  });
+  const ignore = () => undefined;
+  client.on('error', ignore);
+  const cut = () => (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
+  signal?.addEventListener('abort', cut, { once: true });
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    client.off('error', ignore);
+    client.release();
+    return result;
+  } catch (error) {
+    // Closing the connection rolls back, also when the server is no longer listening to us.
+    client.release(true);
+    throw signal?.aborted ? signal.reason : databaseError(error);
+  } finally {
+    signal?.removeEventListener('abort', cut);
+  }
+}

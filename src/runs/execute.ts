@@ -1,0 +1,211 @@
+import type pg from 'pg';
+import { DrayageError, explain, locate } from '../base/errors.ts';
+import type { AttemptRef } from '../base/events.ts';
+import { Ticker } from '../base/ticker.ts';
+import type { ControlSchema } from '../control/db.ts';
+import { claimPartition, type Partition, type Settled, settlePartition } from '../control/partitions.ts';
+import { showProgress } from '../control/progress.ts';
+import { findRun, moveRun, type Run } from '../control/runs.ts';
+import type { KeepRejects, LoadOutcome, Reject } from '../model/sink.ts';
+import type { PartitionPlan, SourceContext } from '../model/source.ts';
+import { requireTable } from '../postgres/catalog.ts';
+import { kyselyOnClient } from '../postgres/kysely.ts';
+import { transaction } from '../postgres/tx.ts';
+import { type Boss, QUEUES } from '../queue/boss.ts';
+import { type Claim, completeJob, failJob, type PartitionJob, releaseJob } from '../queue/jobs.ts';
+import { mapColumns } from '../sinks/mapping.ts';
+import { loadIntoPostgres } from '../sinks/postgres.ts';
+import { commitAttempt, finishIfSettled } from './commit.ts';
+import { loadJob } from './load-jobs.ts';
+import { type PreparedJob, prepareJob } from './plan.ts';
+import { type Reading, withReading } from './read.ts';
+import type { Services } from './services.ts';
+
+const PROGRESS_EVERY_MS = 500;
+/** Source faults held in memory before they are written down. */
+const FAULTS_HELD = 1000;
+
+/** Executes attempts for one worker process; remembers what attempts of the same run can share. */
+export class Executor {
+  readonly #services: Services;
+  readonly #boss: Boss;
+  readonly #workerId: string;
+  readonly #context: Omit<SourceContext, 'signal'>;
+  readonly #runs = new Map<number, Promise<{ run: Run; prepared: PreparedJob }>>();
+  /** Runs whose rows turned out to be there already. */
+  readonly #conflicting = new Set<number>();
+
+  constructor(services: Services, boss: Boss, workerId: string, context: Omit<SourceContext, 'signal'>) {
+    this.#services = services;
+    this.#boss = boss;
+    this.#workerId = workerId;
+    this.#context = context;
+  }
+
+  /**
+   * One attempt at a claimed partition, from the claim to the commit or to the record of what went wrong. Never throws
+   * for what concerns the partition alone.
+   * @param signal aborted when the claim is lost or the process has to stop
+   */
+  async execute(claim: Claim<PartitionJob>, signal: AbortSignal): Promise<void> {
+    const { db, events, pool } = this.#services;
+    const partition = await claimPartition(db, claim.data.partition, this.#workerId);
+    if (!partition) {
+      await transaction(pool, (client) => completeJob(this.#boss, kyselyOnClient(client), QUEUES.partitions, claim));
+      return;
+    }
+    const ref: AttemptRef = { run: partition.run_id, job: '', partition: partition.key, attempt: partition.attempt };
+    const startedMs = performance.now();
+    try {
+      const { run, prepared } = await this.#runOf(partition.run_id);
+      ref.job = run.job;
+      events.emit('attemptStarted', ref);
+      const outcome = await this.#load(claim, partition, run, prepared, signal);
+      if (!outcome) events.emit('attemptSkipped', { ...ref, reason: 'its content is in the table already' });
+      else {
+        const { read: rowsRead, written: rowsWritten, rejected: rowsRejected } = outcome;
+        const seconds = (performance.now() - startedMs) / 1000;
+        events.emit('attemptDone', { ...ref, rowsRead, rowsWritten, rowsRejected, seconds });
+      }
+    } catch (error) {
+      await this.#settleFailure(claim, partition, ref, error);
+    }
+  }
+
+  /** The run and its job, loaded once per process. */
+  #runOf(id: number): Promise<{ run: Run; prepared: PreparedJob }> {
+    const known = this.#runs.get(id);
+    if (known) return known;
+    const found = this.#findRun(id);
+    this.#runs.set(id, found);
+    found.catch(() => this.#runs.delete(id));
+    return found;
+  }
+
+  async #findRun(id: number): Promise<{ run: Run; prepared: PreparedJob }> {
+    const run = await findRun(this.#services.db, id);
+    if (!run) throw new DrayageError('RUN_NOT_FOUND', `There is no run ${id}`);
+    const loaded = await loadJob(this.#services.config.root, run.job_path);
+    if (loaded.version !== run.job_version) {
+      throw new DrayageError(
+        'JOB_CHANGED',
+        'The job definition of this worker is not the one that the run was planned with',
+        {
+          hint: 'Deploy the same version everywhere, or enqueue the job again.',
+        },
+      );
+    }
+    await moveRun(this.#services.db, id, 'running');
+    return { run, prepared: prepareJob(loaded, run.params as Record<string, unknown>) };
+  }
+
+  async #load(
+    claim: Claim<PartitionJob>,
+    partition: Partition,
+    run: Run,
+    prepared: PreparedJob,
+    signal: AbortSignal,
+  ): Promise<LoadOutcome | undefined> {
+    const { db, pool } = this.#services;
+    const table = await requireTable(pool as unknown as pg.ClientBase, prepared.targetName);
+    const progress = new Ticker<number>(PROGRESS_EVERY_MS, (rows) => showProgress(db, partition, rows));
+    const context = { ...this.#context, signal };
+    const plan = {
+      key: partition.key,
+      fingerprint: partition.fingerprint,
+      spec: partition.spec as PartitionPlan['spec'],
+    };
+    const attempt = { claim, partition, job: run.job, targets: [table.oid], forced: run.forced };
+    try {
+      return await commitAttempt(
+        pool,
+        this.#boss,
+        attempt,
+        (client, keepRejects) =>
+          withReading(prepared.job, prepared.source, plan, context, async (reading) => {
+            const loaded = await loadIntoPostgres({
+              client,
+              table,
+              target: prepared.target,
+              columns: mapColumns(reading.schema, table, prepared.target),
+              batches: reading.batches,
+              keepRejects,
+              onProgress: (rows) => progress.tick(rows),
+              expectConflicts: this.#conflicting.has(run.id),
+              onConflict: () => this.#conflicting.add(run.id),
+            });
+            const outcome = await withFaults(loaded, reading, keepRejects);
+            await reading.assertUnchanged();
+            assertAccounted(outcome, partition, prepared);
+            return outcome;
+          }),
+        signal,
+      );
+    } finally {
+      await progress.stop();
+    }
+  }
+
+  async #settleFailure(
+    claim: Claim<PartitionJob>,
+    partition: Partition,
+    ref: AttemptRef,
+    cause: unknown,
+  ): Promise<void> {
+    const { events, pool } = this.#services;
+    const error = locate(cause, { job: ref.job, run: ref.run, partition: partition.key, file: partition.file });
+    if (error.code === 'CLAIM_LOST') {
+      events.emit('attemptFailed', { ...ref, error, retrying: true });
+      return;
+    }
+    const released = error.code === 'INTERRUPTED';
+    const retrying = released || (error.transient && claim.retryCount < claim.retryLimit);
+    const message = explain(error);
+    const settled: Settled = released
+      ? { state: 'released' }
+      : { state: retrying ? 'pending' : 'failed', code: error.code, error: message };
+    try {
+      await transaction(pool, async (client) => {
+        const tx = kyselyOnClient<ControlSchema>(client);
+        if (!(await settlePartition(tx, partition, settled))) return;
+        if (released) await releaseJob(this.#boss, tx, claim, partition.attempt);
+        else if (retrying) await failJob(this.#boss, tx, QUEUES.partitions, claim, message);
+        else await completeJob(this.#boss, tx, QUEUES.partitions, claim);
+        await finishIfSettled(client, this.#boss, partition.run_id);
+      });
+    } catch (problem) {
+      // The database is out of reach: the claim runs out by itself, and another attempt follows.
+      events.emit('queueError', { error: problem });
+    }
+    if (released) events.emit('attemptReleased', ref);
+    else events.emit('attemptFailed', { ...ref, error, retrying });
+  }
+}
+
+/** Adds the rows that the source itself found unreadable. */
+async function withFaults(loaded: LoadOutcome, reading: Reading, keepRejects: KeepRejects): Promise<LoadOutcome> {
+  let held: Reject[] = [];
+  let count = 0;
+  for await (const { row, reason, message, raw } of reading.faults()) {
+    held.push({ table: null, row, column: null, reason, message, raw });
+    count++;
+    if (held.length < FAULTS_HELD) continue;
+    await keepRejects(held);
+    held = [];
+  }
+  await keepRejects(held);
+  return { ...loaded, read: loaded.read + count, rejected: loaded.rejected + count };
+}
+
+/** Nothing may be lost on the way: every row that was read is somewhere, and without a transform all were read. */
+function assertAccounted(outcome: LoadOutcome, partition: Partition, { job }: PreparedJob): void {
+  const { read, written, unchanged, superseded, rejected } = outcome;
+  const accounted = written + unchanged + superseded + rejected;
+  if (read !== accounted) {
+    throw new DrayageError('ROWS_UNACCOUNTED', `${read} rows were read and ${accounted} are accounted for`);
+  }
+  if (job.transform || partition.rows_planned === null || partition.rows_planned === read) return;
+  throw new DrayageError('ROWS_UNACCOUNTED', `The source announced ${partition.rows_planned} rows and gave ${read}`, {
+    hint: 'The file contradicts its own footer; write it anew.',
+  });
+}

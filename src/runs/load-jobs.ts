@@ -1,0 +1,87 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, extname, join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { DrayageError } from '../base/errors.ts';
+import { digest } from '../base/ids.ts';
+import { didYouMean } from '../base/suggest.ts';
+import type { Job } from '../model/job.ts';
+import { readDdl } from '../sinks/tables.ts';
+
+const FOLDER = 'jobs';
+
+export interface LoadedJob {
+  job: Job;
+  /** Relative to the project root, with forward slashes. */
+  path: string;
+  /** Digest of the definition and its DDL. */
+  version: string;
+}
+
+/** Names of the files in `jobs/`. */
+export async function jobNames(root: string): Promise<string[]> {
+  const names = await readdir(join(root, FOLDER)).catch(() => []);
+  return names
+    .filter((name) => /\.[tj]s$/.test(name))
+    .map((name) => basename(name, extname(name)))
+    .sort();
+}
+
+/**
+ * Finds and checks a definition.
+ * @param given a name in `jobs/`, or a path
+ * @throws JOB_NOT_FOUND, JOB_INVALID
+ */
+export async function loadJob(root: string, given: string): Promise<LoadedJob> {
+  const path = /[/\\]|\.[tj]s$/.test(given) ? given : await pathOf(root, given);
+  const absolute = resolve(root, path);
+  const text = await readFile(absolute, 'utf8').catch(() => {
+    throw new DrayageError('JOB_NOT_FOUND', `There is no job file ${path}`, { hint: '"dray jobs" lists the jobs.' });
+  });
+  const exported = await importDefault(absolute, path);
+  if (!isJob(exported)) {
+    throw new DrayageError('JOB_INVALID', `${path} has no job as its default export`, {
+      hint: 'Write export default defineJob({ … }).',
+    });
+  }
+  const name = basename(path, extname(path));
+  if (exported.name !== name) {
+    throw new DrayageError('JOB_INVALID', `The job in ${path} is called "${exported.name}"`, {
+      where: { job: name, field: 'name' },
+      hint: 'A job has the name of its file: change one or the other.',
+    });
+  }
+  const files = Object.values(exported.targets).flatMap(({ ddl, after }) => [ddl, after]);
+  const ddl = await Promise.all(files.map((file) => (file ? readDdl(root, file) : '')));
+  return { job: exported, path: relative(root, absolute).replaceAll('\\', '/'), version: digest(text, ...ddl) };
+}
+
+async function pathOf(root: string, name: string): Promise<string> {
+  const names = await jobNames(root);
+  if (!names.includes(name)) {
+    throw new DrayageError('JOB_NOT_FOUND', `There is no job "${name}" in ${FOLDER}/.${didYouMean(name, names)}`, {
+      hint: names.length > 0 ? `There are: ${names.join(', ')}.` : `Put a definition into ${FOLDER}/${name}.ts.`,
+    });
+  }
+  const files = await readdir(join(root, FOLDER));
+  return join(FOLDER, files.find((file) => basename(file, extname(file)) === name)!);
+}
+
+async function importDefault(absolute: string, path: string): Promise<unknown> {
+  try {
+    const module = await import(pathToFileURL(absolute).href);
+    return module.default;
+  } catch (error) {
+    if (error instanceof DrayageError) throw error;
+    throw new DrayageError('JOB_INVALID', `${path} cannot be loaded: ${(error as Error).message}`, {
+      hint: 'Mend the file; "npm run types" shows more.',
+      cause: error,
+    });
+  }
+}
+
+/** `defineJob` freezes what it has checked; anything else did not come from it. */
+function isJob(value: unknown): value is Job {
+  return (
+    typeof value === 'object' && value !== null && Object.isFrozen(value) && 'targets' in value && 'retries' in value
+  );
+}

@@ -1,0 +1,59 @@
+import type { ControlDb } from '../control/db.ts';
+import { failedPartitions } from '../control/partitions.ts';
+import type { RunProgress } from '../control/views.ts';
+
+/** What `run --json` and `status RUN --json` print; part of the interface. */
+export interface RunReport {
+  run: number;
+  job: string;
+  state: string;
+  partitions: Record<'total' | 'pending' | 'running' | 'done' | 'skipped' | 'failed' | 'cancelled', number>;
+  rows: Record<'read' | 'written' | 'unchanged' | 'superseded' | 'rejected', number>;
+  bytes_read: number;
+  seconds: number;
+  rows_per_second: number;
+  percent: number;
+  eta_seconds: number | null;
+  checksum: string | null;
+  errors: { partition: string | null; code: string | null; message: string }[];
+}
+
+const ERRORS_SHOWN = 20;
+
+export async function reportRun(db: ControlDb, progress: RunProgress): Promise<RunReport> {
+  const failed = progress.partitions_failed > 0 ? await failedPartitions(db, progress.run, ERRORS_SHOWN) : [];
+  const errors: RunReport['errors'] = failed.map(({ key, error_code, error }) => ({
+    partition: key,
+    code: error_code,
+    message: error ?? '',
+  }));
+  if (progress.error) errors.unshift({ partition: null, code: null, message: progress.error });
+  return {
+    run: progress.run,
+    job: progress.job,
+    state: progress.state,
+    partitions: {
+      total: progress.partitions_total,
+      pending: progress.partitions_pending,
+      running: progress.partitions_running,
+      done: progress.partitions_done,
+      skipped: progress.partitions_skipped,
+      failed: progress.partitions_failed,
+      cancelled: progress.partitions_cancelled,
+    },
+    rows: {
+      read: progress.rows_read,
+      written: progress.rows_written,
+      unchanged: progress.rows_unchanged,
+      superseded: progress.rows_superseded,
+      rejected: progress.rows_rejected,
+    },
+    bytes_read: progress.bytes_read,
+    seconds: progress.seconds ?? 0,
+    rows_per_second: progress.rows_per_second,
+    percent: progress.percent,
+    eta_seconds: progress.eta_seconds,
+    checksum: progress.checksum,
+    errors,
+  };
+}
