@@ -1,24 +1,27 @@
 import duckdb from '@duckdb/node-bindings';
 import { type Data, type DataType, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { viewOf } from '../arrow/copy.ts';
+import type { Scratch } from './scratch.ts';
 import { readStrings } from './strings.ts';
 
 const { Type } = duckdb;
 
 /**
  * One DuckDB chunk as an Arrow batch. Fixed-width columns share DuckDB's memory: the batch is good for as long as the
- * chunk is referenced, which `scan` sees to until the next batch is asked for.
+ * chunk is referenced and the scratch is not reset, which `scan` sees to until the next batch is asked for.
  * @param schema the fields that `arrowField` gave for the result's columns
  */
-export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema): RecordBatch {
+export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema, scratch: Scratch): RecordBatch {
+  scratch.reset();
   const rows = duckdb.data_chunk_get_size(chunk);
   const children = schema.fields.map((field, index) =>
-    vectorToData(duckdb.data_chunk_get_vector(chunk, index), field.type, rows),
+    vectorToData(duckdb.data_chunk_get_vector(chunk, index), field.type, rows, scratch),
   );
   const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children });
   return new RecordBatch(schema, data);
 }
 
-function vectorToData(vector: duckdb.Vector, type: DataType, rows: number): Data {
+function vectorToData(vector: duckdb.Vector, type: DataType, rows: number, scratch: Scratch): Data {
   const validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
   const nullBitmap = validity ?? undefined;
   // Arrow counts the nulls itself, when somebody asks.
@@ -27,19 +30,26 @@ function vectorToData(vector: duckdb.Vector, type: DataType, rows: number): Data
   const id = duckdb.get_type_id(logical);
   switch (id) {
     case Type.BOOLEAN:
-      return makeData({ type, ...common, data: packBits(duckdb.vector_get_data(vector, rows), rows) } as never);
+      return makeData({
+        type,
+        ...common,
+        data: packBits(duckdb.vector_get_data(vector, rows), rows, scratch),
+      } as never);
     case Type.VARCHAR:
     case Type.BLOB: {
-      const isValid = validity ? (row: number) => ((validity[row >> 3]! >> (row & 7)) & 1) === 1 : () => true;
-      const { offsets, bytes } = readStrings(duckdb.vector_get_data(vector, rows * 16), rows, isValid);
+      const { offsets, bytes } = readStrings(duckdb.vector_get_data(vector, rows * 16), rows, validity, scratch);
       return makeData({ type, ...common, valueOffsets: offsets, data: bytes } as never);
     }
     case Type.UUID:
-      return makeData({ type, ...common, data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows) } as never);
+      return makeData({
+        type,
+        ...common,
+        data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows, scratch),
+      } as never);
     case Type.DECIMAL: {
       const stored = duckdb.decimal_internal_type(logical);
       const raw = duckdb.vector_get_data(vector, rows * DECIMAL_BYTES.get(stored)!);
-      return makeData({ type, ...common, data: widen(raw, stored, rows) } as never);
+      return makeData({ type, ...common, data: widen(raw, stored, rows, scratch) } as never);
     }
     default: {
       const { bytes, view } = FIXED.get(id)!;
@@ -79,33 +89,35 @@ const DECIMAL_BYTES = new Map([
 ]);
 
 /** DuckDB spends a byte on a boolean, Arrow a bit. */
-function packBits(bytes: Uint8Array, rows: number): Uint8Array {
-  const bits = new Uint8Array(Math.ceil(rows / 64) * 8);
+function packBits(bytes: Uint8Array, rows: number, scratch: Scratch): Uint8Array {
+  const bits = scratch.bytes(Math.ceil(rows / 64) * 8).fill(0);
   for (let row = 0; row < rows; row++) if (bytes[row]) bits[row >> 3]! |= 1 << (row & 7);
   return bits;
 }
 
 /** DuckDB keeps a UUID as a 128-bit number, low half first, with the top bit flipped so that it sorts. */
-function uuidBytes(raw: Uint8Array, rows: number): Uint8Array {
-  const bytes = new Uint8Array(rows * 16);
-  for (let row = 0; row < rows; row++) {
-    const at = row * 16;
-    for (let index = 0; index < 16; index++) bytes[at + index] = raw[at + 15 - index]!;
-    bytes[at]! ^= 0x80;
+function uuidBytes(raw: Uint8Array, rows: number, scratch: Scratch): Uint8Array {
+  const bytes = scratch.bytes(rows * 16);
+  const [from, to] = [viewOf(raw), viewOf(bytes)];
+  for (let at = 0; at < bytes.length; at += 16) {
+    to.setInt32(at, from.getInt32(at + 12, true) ^ 0x80000000);
+    to.setInt32(at + 4, from.getInt32(at + 8, true));
+    to.setInt32(at + 8, from.getInt32(at + 4, true));
+    to.setInt32(at + 12, from.getInt32(at, true));
   }
   return bytes;
 }
 
 /** DuckDB picks the width of a decimal by its precision; Arrow's is 128 bits, low word first. */
-function widen(raw: Uint8Array, stored: duckdb.Type, rows: number): Uint32Array {
-  const words = (view: Uint8Array) => new Uint32Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength / 4);
+function widen(raw: Uint8Array, stored: duckdb.Type, rows: number, scratch: Scratch): Int32Array {
+  const words = (view: Uint8Array) => new Int32Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength / 4);
   if (stored === Type.HUGEINT) return words(raw);
-  const wide = new Uint32Array(rows * 4);
+  const wide = scratch.int32(rows * 4);
   if (stored === Type.BIGINT) {
     const halves = words(raw);
     for (let row = 0; row < rows; row++) {
       const high = halves[row * 2 + 1]!;
-      const sign = (high | 0) < 0 ? 0xffffffff : 0;
+      const sign = high >> 31;
       wide[row * 4] = halves[row * 2]!;
       wide[row * 4 + 1] = high;
       wide[row * 4 + 2] = sign;
@@ -120,7 +132,7 @@ function widen(raw: Uint8Array, stored: duckdb.Type, rows: number): Uint32Array 
       : new Int16Array(buffer, raw.byteOffset, rows);
   for (let row = 0; row < rows; row++) {
     const value = narrow[row]!;
-    const sign = value < 0 ? 0xffffffff : 0;
+    const sign = value >> 31;
     wide[row * 4] = value;
     wide[row * 4 + 1] = sign;
     wide[row * 4 + 2] = sign;

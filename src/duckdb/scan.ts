@@ -3,6 +3,7 @@ import { type RecordBatch, Schema } from 'apache-arrow';
 import { DrayageError } from '../base/errors.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
+import { Scratch } from './scratch.ts';
 import { arrowField, type DuckColumn, quoteIdentifier, readable } from './types.ts';
 
 /**
@@ -23,10 +24,11 @@ export async function* scan(
   try {
     const result = await connection.stream(sql);
     const schema = resultSchema(result);
+    const scratch = new Scratch();
     ahead = connection.next(result);
     for (let chunk = await ahead; chunk; chunk = await ahead) {
       ahead = connection.next(result);
-      yield chunkToBatch(chunk, schema);
+      yield chunkToBatch(chunk, schema, scratch);
       keepAlive(chunk);
     }
   } finally {

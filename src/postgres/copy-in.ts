@@ -1,50 +1,135 @@
-import { once } from 'node:events';
-import { finished } from 'node:stream/promises';
-import type { ClientBase } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import type { ClientBase, Connection, Submittable } from 'pg';
 import { quoteIdentifier } from './catalog.ts';
 
 /** Signature, flags and extension length; then rows; then a field count of -1. */
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const TRAILER = Buffer.from([0xff, 0xff]);
 
-/** One `COPY … FROM STDIN (FORMAT binary)`. Ended by `finish` or `abandon`, never by both. */
-export class CopyIn {
-  readonly #stream;
-  readonly #outcome: Promise<void>;
+/** A CopyData message is the letter d, its length without the letter, then the data. */
+const FRAME_BYTES = 5;
+const COPY_DATA = 0x64;
+const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4]);
+
+/**
+ * Buffers in flight. The socket takes them over as they are, so one may be written to again only when the kernel has
+ * its bytes; several of them keep the server busy while the next one is being filled.
+ */
+const BUFFERS = 4;
+const BUFFER_BYTES = FRAME_BYTES + 128 * 1024;
+
+/** Room for rows in a message that is about to be sent. */
+export interface Frame {
+  buffer: Uint8Array;
+  /** The part of the buffer that rows are written to. */
+  rows: Uint8Array;
+}
+
+/**
+ * One `COPY … FROM STDIN (FORMAT binary)`. Ended by `finish` or `abandon`, never by both. Speaks to the connection
+ * itself (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY), because only the socket knows when
+ * a buffer has left.
+ */
+export class CopyIn implements Submittable {
+  readonly #sql: string;
+  readonly #free: Uint8Array[] = Array.from({ length: BUFFERS }, () => new Uint8Array(BUFFER_BYTES));
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #outcome = Promise.withResolvers<number>();
+  #connection: Connection | undefined;
   #failure: Error | undefined;
+  #rows = 0;
+  /** Called when a buffer has come back, or when there is no use in waiting for one. */
+  #returned: () => void = () => undefined;
 
   /** @param table quoted, ready for SQL */
   constructor(client: ClientBase, table: string, columns: readonly string[]) {
     const list = columns.map(quoteIdentifier).join(', ');
-    this.#stream = client.query(copyFrom(`copy ${table} (${list}) from stdin (format binary)`));
-    this.#outcome = finished(this.#stream);
-    this.#outcome.catch((error: Error) => {
-      this.#failure = error;
-    });
-    this.#stream.write(HEADER);
+    this.#sql = `copy ${table} (${list}) from stdin (format binary)`;
+    this.#ready.promise.catch(() => undefined);
+    this.#outcome.promise.catch(() => undefined);
+    client.query(this);
   }
 
   /**
-   * Resolves when the socket wants more; then an earlier piece is on its way and its buffer may be used again.
+   * Room for so many bytes of rows, as soon as there is some.
    * @throws the server's error, as soon as it has arrived
    */
-  async write(piece: Uint8Array): Promise<void> {
+  async reserve(bytes: number): Promise<Frame> {
+    await this.#ready.promise;
+    let buffer = this.#free.pop();
+    while (!buffer && !this.#failure) {
+      await new Promise<void>((resolve) => {
+        this.#returned = resolve;
+      });
+      buffer = this.#free.pop();
+    }
     if (this.#failure) throw this.#failure;
-    if (!this.#stream.write(piece)) await Promise.race([once(this.#stream, 'drain'), this.#outcome]);
+    // A row larger than a buffer gets one of its own, which is not kept.
+    const roomy = buffer!.length >= FRAME_BYTES + bytes ? buffer! : new Uint8Array(FRAME_BYTES + bytes);
+    if (roomy !== buffer) this.#free.push(buffer!);
+    return { buffer: roomy, rows: roomy.subarray(FRAME_BYTES, FRAME_BYTES + bytes) };
+  }
+
+  /** Sends the rows of a frame; it must not be touched afterwards. */
+  send({ buffer, rows }: Frame): void {
+    new DataView(buffer.buffer).setInt32(1, 4 + rows.length);
+    buffer[0] = COPY_DATA;
+    this.#connection!.stream.write(buffer.subarray(0, FRAME_BYTES + rows.length), () => {
+      if (buffer.length === BUFFER_BYTES) this.#free.push(buffer);
+      this.#returned();
+    });
   }
 
   /** @returns rows that the server counted */
   async finish(): Promise<number> {
-    if (this.#failure) throw this.#failure;
-    this.#stream.end(TRAILER);
-    await this.#outcome;
-    return this.#stream.rowCount;
+    const { rows, buffer } = await this.reserve(TRAILER.length);
+    rows.set(TRAILER);
+    this.send({ rows, buffer });
+    this.#connection!.stream.write(COPY_DONE);
+    return this.#outcome.promise;
   }
 
   /** Makes the server forget this COPY; the transaction is aborted by it. */
   async abandon(): Promise<void> {
-    this.#stream.destroy();
-    await this.#outcome.catch(() => undefined);
+    const begun = await this.#ready.promise.then(
+      () => true,
+      () => false,
+    );
+    if (begun && !this.#failure) {
+      (this.#connection as unknown as { sendCopyFail(why: string): void }).sendCopyFail('given up by the client');
+    }
+    await this.#outcome.promise.catch(() => undefined);
+  }
+
+  /** @internal called by node-postgres */
+  submit(connection: Connection): void {
+    this.#connection = connection;
+    connection.query(this.#sql);
+  }
+
+  /** @internal */
+  handleCopyInResponse(): void {
+    const buffer = this.#free.pop()!;
+    const rows = buffer.subarray(FRAME_BYTES, FRAME_BYTES + HEADER.length);
+    rows.set(HEADER);
+    this.send({ buffer, rows });
+    this.#ready.resolve();
+  }
+
+  /** @internal */
+  handleCommandComplete({ text }: { text: string }): void {
+    this.#rows = Number(/^COPY (\d+)/.exec(text)?.[1]);
+  }
+
+  /** @internal */
+  handleReadyForQuery(): void {
+    this.#outcome.resolve(this.#rows);
+  }
+
+  /** @internal */
+  handleError(error: Error): void {
+    this.#failure = error;
+    this.#ready.reject(error);
+    this.#outcome.reject(error);
+    this.#returned();
   }
 }

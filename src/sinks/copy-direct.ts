@@ -53,9 +53,11 @@ export async function copyDirect(request: CopyRequest): Promise<Copied> {
       const faults = encoder.check(batch);
       let from = 0;
       for (const end of [...faults.map(({ row }) => row), batch.numRows]) {
-        for (const piece of encoder.encode(batch, from, end, checksum)) {
+        for (const piece of encoder.cut(batch, from, end)) {
           copy ??= new CopyIn(client, into, names);
-          await copy.write(piece);
+          const frame = await copy.reserve(piece.bytes);
+          encoder.encode(batch, piece, frame.rows, checksum);
+          copy.send(frame);
         }
         from = end + 1;
       }

@@ -12,16 +12,21 @@ export interface EncodedColumn {
   notNull: boolean;
 }
 
-/** Bytes aimed at per flush: enough to keep the socket busy, little enough to keep the memory flat. */
-const FLUSH_BYTES = 512 * 1024;
+/** Bytes of rows aimed at per message: little enough that encoding and sending overlap. */
+const PIECE_BYTES = 128 * 1024;
 
-/**
- * Turns batches into rows of the binary COPY format. The buffers are used in turn, so what `encode` yields is good
- * until the generator has been advanced twice.
- */
+/** Consecutive rows of a batch that are sent together. */
+export interface Piece {
+  from: number;
+  to: number;
+  /** Size of each row's image. */
+  sizes: Int32Array;
+  bytes: number;
+}
+
+/** Turns batches into rows of the binary COPY format. */
 export class BatchEncoder {
   readonly #columns: readonly EncodedColumn[];
-  #buffers: Uint8Array[] = [new Uint8Array(FLUSH_BYTES), new Uint8Array(FLUSH_BYTES)];
 
   /** @param columns in the order of the COPY column list */
   constructor(columns: readonly EncodedColumn[]) {
@@ -42,15 +47,33 @@ export class BatchEncoder {
     return [...faults.values()].sort((a, b) => a.row - b.row);
   }
 
-  /** Encodes the rows [from, to) in pieces of about FLUSH_BYTES and adds each row to the checksum. */
-  *encode(batch: RecordBatch, from: number, to: number, checksum: Checksum): Generator<Uint8Array, void, undefined> {
+  /** Cuts the rows [from, to) into pieces. */
+  *cut(batch: RecordBatch, from: number, to: number): Generator<Piece, void, undefined> {
     const sizes = this.#rowSizes(batch, from, to);
     for (let start = from; start < to; ) {
       let end = start;
       let bytes = 0;
-      while (end < to && (end === start || bytes + sizes[end - from]! <= FLUSH_BYTES)) bytes += sizes[end++ - from]!;
-      yield this.#encodePiece(batch, start, end, sizes.subarray(start - from, end - from), bytes, checksum);
+      while (end < to && (end === start || bytes + sizes[end - from]! <= PIECE_BYTES)) bytes += sizes[end++ - from]!;
+      yield { from: start, to: end, sizes: sizes.subarray(start - from, end - from), bytes };
       start = end;
+    }
+  }
+
+  /**
+   * Writes a piece, and adds each of its rows to the checksum.
+   * @param out of the piece's size
+   */
+  encode(batch: RecordBatch, { from, to, sizes }: Piece, out: Uint8Array, checksum: Checksum): void {
+    const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
+    const at = new Int32Array(sizes.length);
+    for (let slot = 0, position = 0; slot < sizes.length; position += sizes[slot++]!) {
+      view.setInt16(position, this.#columns.length);
+      at[slot] = position + 2;
+    }
+    const target = { out, view, at };
+    for (const { position, encoder } of this.#columns) encoder.write(columnData(batch, position), from, to, target);
+    for (let slot = 0, start = 0; slot < sizes.length; start += sizes[slot++]!) {
+      checksum.add(out, view, start, start + sizes[slot]!);
     }
   }
 
@@ -70,37 +93,6 @@ export class BatchEncoder {
     }
     for (let slot = 0; slot < sizes.length; slot++) sizes[slot]! += common;
     return sizes;
-  }
-
-  #encodePiece(
-    batch: RecordBatch,
-    from: number,
-    to: number,
-    sizes: Int32Array,
-    bytes: number,
-    checksum: Checksum,
-  ): Uint8Array {
-    const out = this.#nextBuffer(bytes);
-    const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
-    const at = new Int32Array(sizes.length);
-    for (let slot = 0, position = 0; slot < sizes.length; position += sizes[slot++]!) {
-      view.setInt16(position, this.#columns.length);
-      at[slot] = position + 2;
-    }
-    const target = { out, view, at };
-    for (const { position, encoder } of this.#columns) encoder.write(columnData(batch, position), from, to, target);
-    for (let slot = 0, start = 0; slot < sizes.length; start += sizes[slot++]!) {
-      checksum.add(out, view, start, start + sizes[slot]!);
-    }
-    return out.subarray(0, bytes);
-  }
-
-  #nextBuffer(bytes: number): Uint8Array {
-    const [next, other] = this.#buffers as [Uint8Array, Uint8Array];
-    const roomy = next.length >= bytes ? next : new Uint8Array(bytes);
-    // A buffer that one giant row needed is not kept.
-    this.#buffers = [other, roomy.length > 4 * FLUSH_BYTES ? new Uint8Array(FLUSH_BYTES) : roomy];
-    return roomy;
   }
 }
 

@@ -1,11 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { Data } from 'apache-arrow';
 import { bytesOf, hasNulls, isValid } from '../../arrow/cells.ts';
+import { copyShort, viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
 import { type ColumnEncoder, type Report, writeNull } from './column.ts';
-
-/** Below this many bytes a plain loop beats the call that copies a block. */
-const SHORT_BYTES = 24;
 
 /**
  * text, varchar(n) and char(n), from strings and from blobs. Rejected: NUL, which Postgres text cannot hold; invalid
@@ -44,6 +42,7 @@ export function prefixed(first: number | undefined): ColumnEncoder & { size: Exc
       const { out, view, at } = target;
       const offsets: Int32Array = data.valueOffsets;
       const bytes: Uint8Array = data.values;
+      const bytesView = viewOf(bytes);
       const nullable = hasNulls(data);
       for (let index = from; index < to; index++) {
         const slot = index - from;
@@ -57,11 +56,7 @@ export function prefixed(first: number | undefined): ColumnEncoder & { size: Exc
         view.setInt32(position, length + extra);
         position += 4;
         if (first !== undefined) out[position++] = first;
-        if (length < SHORT_BYTES) {
-          for (let offset = 0; offset < length; offset++) out[position + offset] = bytes[start + offset]!;
-        } else {
-          out.set(bytes.subarray(start, start + length), position);
-        }
+        copyShort(bytes, bytesView, start, out, view, position, length);
         at[slot] = position + length;
       }
     },

@@ -1,5 +1,6 @@
 import type { Data } from 'apache-arrow';
 import { isValid, textOf } from '../../arrow/cells.ts';
+import { viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
 import { type ColumnEncoder, fixedSize } from './column.ts';
 
@@ -10,9 +11,13 @@ export function uuidEncoder(kind: Kind): ColumnEncoder | undefined {
   if (kind === 'uuid') {
     return fixedSize(
       16,
-      (data) => data.values as Uint8Array,
+      (data) => viewOf(data.values),
       (bytes, index, view, position) => {
-        for (let offset = 0; offset < 16; offset++) view.setUint8(position + offset, bytes[index * 16 + offset]!);
+        const from = index * 16;
+        view.setInt32(position, bytes.getInt32(from));
+        view.setInt32(position + 4, bytes.getInt32(from + 4));
+        view.setInt32(position + 8, bytes.getInt32(from + 8));
+        view.setInt32(position + 12, bytes.getInt32(from + 12));
       },
     );
   }

@@ -1,0 +1,31 @@
+/**
+ * Memory that is used again for every chunk of a scan: a batch is good until the next one is asked for, so its copies
+ * need not be new each time. What is taken holds whatever was there before.
+ */
+export class Scratch {
+  readonly #buffers: ArrayBuffer[] = [];
+  #next = 0;
+
+  /** Everything taken before may be overwritten from now on. */
+  reset(): void {
+    this.#next = 0;
+  }
+
+  bytes(length: number): Uint8Array {
+    const slot = this.#next++;
+    const kept = this.#buffers[slot];
+    if (kept && kept.byteLength >= length) return new Uint8Array(kept, 0, length);
+    // Half as much again, so that sizes that vary a little do not cost a buffer each time.
+    const buffer = new ArrayBuffer(Math.ceil((length * 1.5 + 64) / 64) * 64);
+    this.#buffers[slot] = buffer;
+    return new Uint8Array(buffer, 0, length);
+  }
+
+  int32(length: number): Int32Array {
+    return new Int32Array(this.bytes(length * 4).buffer as ArrayBuffer, 0, length);
+  }
+
+  float64(length: number): Float64Array {
+    return new Float64Array(this.bytes(length * 8).buffer as ArrayBuffer, 0, length);
+  }
+}
