@@ -1,5 +1,5 @@
 /** What a job definition imports. */
-export type { RecordBatch } from 'apache-arrow';
+export type { RecordBatch } from './arrow/batch.ts';
 export { DrayageError } from './base/errors.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
 export { type Mode, type TargetOptions, table } from './model/target.ts';

@@ -1,8 +1,8 @@
-import type { RunReport } from '../runs/report.ts';
+import type { RunReport, TableCount } from '../runs/report.ts';
 import { count, duration, plural, state } from './format.ts';
 
 /** A run in a few lines: how it stands, the account of its rows, what is wrong, what to do next. */
-export function describeRun(report: RunReport): string {
+export function describeRun(report: RunReport, tables: readonly TableCount[] = []): string {
   const { run, job, partitions, rows } = report;
   const lines = [`Run ${run} of ${job}: ${state(report.state)}`, `  partitions  ${describePartitions(report)}`];
   if (partitions.total > 0 && partitions.skipped === partitions.total) {
@@ -14,6 +14,9 @@ export function describeRun(report: RunReport): string {
     parts.push(`${count(rows.rejected)} rejected`);
     lines.push(`  rows        ${count(rows.read)} read = ${parts.join(' + ')}`);
     lines.push(`  speed       ${count(report.rows_per_second)} rows/s over ${duration(report.seconds)}`);
+  }
+  for (const { table, rows: held, exact } of tables) {
+    lines.push(`  table       ${table} holds ${exact ? '' : 'about '}${plural(held, 'row')}`);
   }
   if (report.checksum && rows.read > 0) lines.push(`  checksum    ${report.checksum}`);
   for (const { partition, message } of report.errors) {
@@ -33,6 +36,8 @@ function describePartitions({ partitions }: RunReport): string {
 
 function nextSteps({ run, state: name, rows, partitions }: RunReport): string[] {
   const steps: string[] = [];
+  if (name === 'succeeded')
+    steps.push(`  next        "dray db open" lets psql look at the table, "dray status" lists all runs`);
   if (rows.rejected > 0) steps.push(`  next        "dray rejects ${run}" shows the rejected rows and why`);
   if (name === 'failed' && partitions.failed > 0) {
     steps.push('  next        mend the cause and run the job again: what is loaded is left alone');

@@ -1,5 +1,5 @@
 import duckdb from '@duckdb/node-bindings';
-import { type Data, type DataType, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { type ColumnBuffers, makeBatch, makeColumn, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { viewOf } from '../arrow/copy.ts';
 import type { Scratch } from './scratch.ts';
 import { readStrings } from './strings.ts';
@@ -14,51 +14,38 @@ const { Type } = duckdb;
 export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema, scratch: Scratch): RecordBatch {
   scratch.reset();
   const rows = duckdb.data_chunk_get_size(chunk);
-  const children = schema.fields.map((field, index) =>
-    vectorToData(duckdb.data_chunk_get_vector(chunk, index), field.type, rows, scratch),
-  );
-  const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children });
-  return new RecordBatch(schema, data);
+  const columns = schema.fields.map((field, index) => {
+    return makeColumn(field.type, rows, vectorBuffers(duckdb.data_chunk_get_vector(chunk, index), rows, scratch));
+  });
+  return makeBatch(schema, rows, columns);
 }
 
-function vectorToData(vector: duckdb.Vector, type: DataType, rows: number, scratch: Scratch): Data {
+function vectorBuffers(vector: duckdb.Vector, rows: number, scratch: Scratch): ColumnBuffers {
   const validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
-  const nullBitmap = validity ?? undefined;
-  // Arrow counts the nulls itself, when somebody asks.
-  const common = { length: rows, nullCount: validity ? -1 : 0, nullBitmap };
-  const logical = duckdb.vector_get_column_type(vector);
-  const id = duckdb.get_type_id(logical);
+  const type = duckdb.vector_get_column_type(vector);
+  const id = duckdb.get_type_id(type);
   switch (id) {
     case Type.BOOLEAN:
-      return makeData({
-        type,
-        ...common,
-        data: packBits(duckdb.vector_get_data(vector, rows), rows, scratch),
-      } as never);
+      return { validity, data: packBits(duckdb.vector_get_data(vector, rows), rows, scratch) };
     case Type.VARCHAR:
     case Type.BLOB: {
       const { offsets, bytes } = readStrings(duckdb.vector_get_data(vector, rows * 16), rows, validity, scratch);
-      return makeData({ type, ...common, valueOffsets: offsets, data: bytes } as never);
+      return { validity, valueOffsets: offsets, data: bytes };
     }
     case Type.UUID:
-      return makeData({
-        type,
-        ...common,
-        data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows, scratch),
-      } as never);
+      return { validity, data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows, scratch) };
     case Type.DECIMAL: {
-      const stored = duckdb.decimal_internal_type(logical);
+      const stored = duckdb.decimal_internal_type(type);
       const raw = duckdb.vector_get_data(vector, rows * DECIMAL_BYTES.get(stored)!);
-      return makeData({ type, ...common, data: widen(raw, stored, rows, scratch) } as never);
+      return { validity, data: widen(raw, stored, rows, scratch) };
     }
     default: {
       const { bytes, view } = FIXED.get(id)!;
       const raw = duckdb.vector_get_data(vector, rows * bytes);
-      return makeData({
-        type,
-        ...common,
-        data: new view(raw.buffer as ArrayBuffer, raw.byteOffset, (rows * bytes) / view.BYTES_PER_ELEMENT),
-      } as never);
+      return {
+        validity,
+        data: new view(raw.buffer as ArrayBuffer, raw.byteOffset, raw.byteLength / view.BYTES_PER_ELEMENT),
+      };
     }
   }
 }

@@ -1,5 +1,5 @@
 import duckdb from '@duckdb/node-bindings';
-import { type RecordBatch, Schema } from 'apache-arrow';
+import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
@@ -48,7 +48,7 @@ function resultSchema(result: duckdb.Result): Schema {
     if (!field) throw new DrayageError('TYPE_UNMAPPED', `Column ${name} is of a type that cannot be read.`);
     return field;
   });
-  return new Schema(fields);
+  return makeSchema(fields);
 }
 
 /** A small result as objects; integers of 64 bits come as bigint. */

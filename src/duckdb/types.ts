@@ -1,5 +1,5 @@
 import duckdb from '@duckdb/node-bindings';
-import type { Field } from 'apache-arrow';
+import type { Field } from '../arrow/batch.ts';
 import { fieldOf, type Kind } from '../arrow/types.ts';
 
 const { Type } = duckdb;

@@ -1,4 +1,4 @@
-import type { RecordBatch } from 'apache-arrow';
+import type { RecordBatch } from '../arrow/batch.ts';
 
 /** A batch on its way into a target, good until the next one is asked for. */
 export interface SourceBatch {

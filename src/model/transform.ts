@@ -1,4 +1,4 @@
-import type { RecordBatch } from 'apache-arrow';
+import type { RecordBatch } from '../arrow/batch.ts';
 
 /** A query over `source`, run inside DuckDB. */
 export interface SqlTransform {

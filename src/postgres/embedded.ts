@@ -10,7 +10,7 @@ import { type Placement, placeServer } from './embedded-place.ts';
 import { codeOf } from './errors.ts';
 import { connectClient } from './pool.ts';
 
-const USER = 'drayage';
+const USER = 'postgres';
 const DATABASE = 'drayage';
 const WAIT_MS = 30_000;
 

@@ -1,5 +1,4 @@
-import type { RecordBatch, Schema } from 'apache-arrow';
-import { RecordBatch as Batch } from 'apache-arrow';
+import { emptyBatch, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { readableQuery, scan, schemaOf } from '../duckdb/scan.ts';
@@ -74,7 +73,7 @@ async function compile(
   }
 
   const read = await schemaOf(connection, readableQuery(compiled.query, columns));
-  const schema = map ? (await map(new Batch(read))).schema : read;
+  const schema = map ? (await map(emptyBatch(read))).schema : read;
   return { columns, schema, batches, faults: partition.faults, assertUnchanged: partition.assertUnchanged };
 }
 

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { ControlDb } from '../control/db.ts';
 import { failedPartitions } from '../control/partitions.ts';
 import type { RunProgress } from '../control/views.ts';
@@ -16,6 +17,28 @@ export interface RunReport {
   eta_seconds: number | null;
   checksum: string | null;
   errors: { partition: string | null; code: string | null; message: string }[];
+}
+
+/** How full a target is after a run. */
+export interface TableCount {
+  table: string;
+  rows: number;
+  /** False for a large table: then it is the estimate of the statistics. */
+  exact: boolean;
+}
+
+/** Tables with more rows than this are not counted through. */
+const COUNTED_ROWS = 5_000_000;
+
+export async function countTable(pool: pg.Pool, table: string): Promise<TableCount> {
+  const estimate = await pool.query<{ rows: number }>(
+    'select reltuples::float8 as rows from pg_class where oid = to_regclass($1)',
+    [table],
+  );
+  const estimated = estimate.rows[0]?.rows ?? 0;
+  if (estimated > COUNTED_ROWS) return { table, rows: estimated, exact: false };
+  const { rows } = await pool.query<{ count: number }>(`select count(*) from ${table}`);
+  return { table, rows: rows[0]!.count, exact: true };
 }
 
 const ERRORS_SHOWN = 20;

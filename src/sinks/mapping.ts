@@ -1,4 +1,4 @@
-import type { Schema } from 'apache-arrow';
+import type { Schema } from '../arrow/batch.ts';
 import { kindName } from '../arrow/types.ts';
 import { DrayageError, type Where } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';

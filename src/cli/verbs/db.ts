@@ -1,18 +1,31 @@
 import { DrayageError, EXIT } from '../../base/errors.ts';
+import { maskText } from '../../base/secrets.ts';
 import { type Verb, withServices } from '../verb.ts';
 
 export const db: Verb = {
   usage: 'db <action>',
-  summary: '"up" brings the control schema up to date, "status" tells what is missing',
+  summary:
+    '"up" brings the control schema up to date, "status" tells what is missing, "open" keeps the embedded Postgres up for psql',
   example: 'dray db up',
   async run(invocation) {
     const [action] = invocation.args;
-    if (action !== 'up' && action !== 'status') {
-      throw new DrayageError('USAGE', `"db ${action}" is unknown`, { hint: 'Use "dray db up" or "dray db status".' });
+    if (action !== 'up' && action !== 'status' && action !== 'open') {
+      throw new DrayageError('USAGE', `"db ${action}" is unknown`, {
+        hint: 'Use "dray db up", "dray db status" or "dray db open".',
+      });
     }
-    const { out } = invocation;
+    const { out, signal } = invocation;
     return withServices(invocation, { schema: false }, async (services) => {
       const runs = await import('../../runs/services.ts');
+      if (action === 'open') {
+        const { url, config } = services;
+        out.answer({ url: maskText(url) }, () => `psql '${url}'`);
+        if (config.databaseUrl === undefined) {
+          out.note('The embedded Postgres stays open until Ctrl-C.');
+          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        }
+        return EXIT.done;
+      }
       if (action === 'status') {
         const pending = await runs.pendingSchema(services);
         out.answer({ pending }, () =>

@@ -32,9 +32,10 @@ export const run: Verb = {
         watch(services, enqueued.run, invocation).finally(() => ended.abort()),
         work(services, boss, AbortSignal.any([signal, ended.signal])),
       ]);
-      return final;
+      const { countTable } = await import('../../runs/report.ts');
+      return { ...final, tables: [await countTable(services.pool, prepared.targetName)] };
     });
-    out.answer(report, () => describeRun(report));
+    out.answer(report, () => describeRun(report, report.tables));
     if (report.state === 'succeeded') return EXIT.done;
     return signal.aborted && !isEnded(report) ? EXIT.interrupted : EXIT.failures;
   },

@@ -1,4 +1,4 @@
-import type { Data, RecordBatch } from 'apache-arrow';
+import type { Data, RecordBatch } from '../../arrow/batch.ts';
 import { hasNulls, isValid } from '../../arrow/cells.ts';
 import type { Checksum } from '../checksum.ts';
 import type { ColumnEncoder, Fault } from './column.ts';

@@ -1,4 +1,4 @@
-import type { Data } from 'apache-arrow';
+import type { Data } from '../../arrow/batch.ts';
 import { hasNulls, isValid, wordsOf } from '../../arrow/cells.ts';
 
 /** OIDs of the types that encoders write, from `pg_type.dat`; they never change. */

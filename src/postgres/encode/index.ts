@@ -1,4 +1,4 @@
-import type { Decimal, Field } from 'apache-arrow';
+import type { Decimal, Field } from '../../arrow/batch.ts';
 import { type Kind, kindOf } from '../../arrow/types.ts';
 import type { TableColumn } from '../catalog.ts';
 import { boolEncoder } from './bool.ts';

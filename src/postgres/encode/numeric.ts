@@ -1,4 +1,4 @@
-import type { Data, Decimal } from 'apache-arrow';
+import type { Data, Decimal } from '../../arrow/batch.ts';
 import { hasNulls, isValid, wordsOf } from '../../arrow/cells.ts';
 import { decimalText, decimalValue } from '../../arrow/decimal.ts';
 import type { Kind } from '../../arrow/types.ts';

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { Data } from 'apache-arrow';
+import type { Data } from '../../arrow/batch.ts';
 import { bytesOf, hasNulls, isValid } from '../../arrow/cells.ts';
 import { copyShort, viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';

@@ -1,4 +1,4 @@
-import type { Data } from 'apache-arrow';
+import type { Data } from '../../arrow/batch.ts';
 import { isValid, textOf } from '../../arrow/cells.ts';
 import { viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
