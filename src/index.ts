@@ -3,6 +3,7 @@ export type { RecordBatch } from './arrow/batch.ts';
 export { DrayageError } from './base/errors.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
 export { type Mode, type TargetOptions, table } from './model/target.ts';
-export { type FilesOptions, files } from './sources/files.ts';
+export { files } from './sources/files.ts';
+export type { FilesOptions } from './sources/format.ts';
 export { batches } from './transforms/batches.ts';
 export { sql } from './transforms/sql.ts';

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { readConfig } from '../base/config.ts';
@@ -7,6 +8,8 @@ import { shutdownSignal } from '../base/lifecycle.ts';
 import { Output } from './output.ts';
 import type { Verb } from './verb.ts';
 import { VERBS } from './verbs/index.ts';
+
+const VERSION: string = createRequire(import.meta.url)('../../package.json').version;
 
 const EXIT_CODES =
   'Exit codes: 0 done, 1 finished with failures or rejects, 2 wrong usage, 3 a service is out of reach, 130 interrupted.';
@@ -34,6 +37,7 @@ async function parse(argv: readonly string[], out: Output): Promise<number> {
   let exit: number = EXIT.done;
   const program = new Command('dray')
     .description('Hauls data into Postgres as durable background jobs, exactly once.')
+    .version(VERSION)
     .addHelpText('after', `\n${EXIT_CODES}`)
     .showSuggestionAfterError()
     .exitOverride()

@@ -124,6 +124,12 @@ function duckFailure(message: string, cause: unknown): DrayageError {
   if (/^(IO|HTTP) Error/.test(message)) {
     return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, { cause });
   }
+  if (/Invalid string encoding found in Parquet/.test(message)) {
+    return new DrayageError('SOURCE_UNREADABLE', `A text in the Parquet file is not UTF-8: ${firstParagraph}`, {
+      hint: 'DuckDB cannot read around it. Write the column anew as binary: then only the rows at fault are rejected.',
+      cause,
+    });
+  }
   if (/^Out of Memory Error/.test(message)) {
     return new DrayageError('TRANSFORM_FAILED', `DuckDB ran out of memory: ${firstParagraph}`, {
       hint: 'Give it more with DRAYAGE_DUCKDB_MEMORY_MB, or make partitions smaller with partitionRows.',

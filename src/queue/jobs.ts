@@ -93,8 +93,8 @@ export async function releaseJob(
  * @returns ids of those that are still held
  */
 export async function beat(boss: Boss, queue: string, claims: readonly Claim<unknown>[]): Promise<Set<string>> {
-  const response = (await boss.touch(queue, claims.map(attemptOf))) as { settled?: string[] };
-  return new Set(response.settled ?? claims.map(({ id }) => id));
+  const { settled } = (await boss.touch(queue, claims.map(attemptOf))) as { settled?: string[] | null };
+  return new Set(settled);
 }
 
 function attemptOf({ id, retryCount }: Claim<unknown>): { id: string; retryCount: number } {

@@ -2,42 +2,10 @@ import { glob, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { DrayageError } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
-import type { OpenPartition, PartitionPlan, Source, SourceContext } from '../model/source.ts';
+import type { PartitionPlan, Source, SourceContext } from '../model/source.ts';
+import type { FileFormat, FilesOptions, FoundFile } from './format.ts';
 import { jsonl } from './jsonl.ts';
 import { parquet } from './parquet.ts';
-
-export interface FilesOptions {
-  /**
-   * Columns by name with their DuckDB types. A column that a file lacks arrives as nulls; one of another type is cast.
-   * Left out, a Parquet file says itself what it holds, and a JSONL file is read once to find out.
-   */
-  columns?: Readonly<Record<string, string>>;
-  /** Rows aimed at per partition; Parquet is cut between row groups. Default 1,000,000. */
-  partitionRows?: number;
-  /** Bytes aimed at per partition. Default 128 MiB. */
-  partitionBytes?: number;
-}
-
-/** A file as it was found on disk. */
-export interface FoundFile {
-  /** As written by the user, so that it means the same on every host. */
-  path: string;
-  absolute: string;
-  size: number;
-  modifiedMs: number;
-}
-
-/** One kind of file: how it is cut into partitions, and how one is read. */
-export interface FileFormat {
-  extensions: readonly string[];
-  partitions(file: FoundFile, options: Required<FilesOptions>, context: SourceContext): AsyncIterable<PartitionPlan>;
-  open(
-    file: FoundFile,
-    spec: PartitionPlan['spec'],
-    options: Required<FilesOptions>,
-    context: SourceContext,
-  ): Promise<OpenPartition>;
-}
 
 /** One line per format. */
 const FORMATS: readonly FileFormat[] = [parquet, jsonl];

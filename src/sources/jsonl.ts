@@ -4,7 +4,7 @@ import { digest } from '../base/ids.ts';
 import { rows as queryRows, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
-import type { FileFormat, FoundFile } from './files.ts';
+import type { FileFormat, FoundFile } from './format.ts';
 import { cleanLines, NOT_UTF8 } from './lines.ts';
 import { assertSame } from './pinned.ts';
 

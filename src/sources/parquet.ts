@@ -4,7 +4,7 @@ import { digest } from '../base/ids.ts';
 import { rows as queryRows } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
 import { ROW, type SourceContext } from '../model/source.ts';
-import type { FileFormat, FoundFile } from './files.ts';
+import type { FileFormat, FoundFile } from './format.ts';
 import { assertSame } from './pinned.ts';
 
 /**
@@ -16,8 +16,9 @@ export const parquet: FileFormat = {
 
   async *partitions(file, { columns, partitionRows, partitionBytes }, context) {
     const footer = await readFooter(file);
-    const { groups, types } = await describeFile(file, context);
-    const shape = digest(JSON.stringify(types), JSON.stringify(columns));
+    const groups = await rowGroups(file, context);
+    const types = await columnTypes(file, context);
+    const shape = digest(JSON.stringify([...types]), JSON.stringify(columns));
     for (const range of packGroups(groups, partitionRows, partitionBytes)) {
       const { first, last } = range;
       const key = `${file.path}#rows=${first}-${last}`;
@@ -35,7 +36,7 @@ export const parquet: FileFormat = {
 
   async open(file, spec, { columns }, context) {
     await assertSame(file, spec);
-    const { types } = await describeFile(file, context);
+    const types = await columnTypes(file, context);
     const { first, last } = spec as { first: number; last: number };
     const scan = `read_parquet(${quoteLiteral(file.absolute)}, file_row_number = true, hive_partitioning = false)`;
     const number = 'file_row_number + 1';
@@ -81,35 +82,36 @@ function selectList(types: Map<string, string>, declared: Readonly<Record<string
   return list.join(', ');
 }
 
-async function describeFile(
-  file: FoundFile,
-  { duck }: SourceContext,
-): Promise<{ groups: RowGroup[]; types: Map<string, string> }> {
-  const literal = quoteLiteral(file.absolute);
-  return duck.use(async (connection) => {
-    try {
-      const groups = await queryRows(
-        connection,
-        `select any_value(row_group_num_rows)::double as rows, sum(total_compressed_size)::double as bytes
-         from parquet_metadata(${literal}) group by row_group_id order by row_group_id`,
-      );
-      const types = await queryRows(
-        connection,
-        `select column_name as name, column_type as type
-         from (describe select * from read_parquet(${literal}, hive_partitioning = false))`,
-      );
-      return {
-        groups: groups as unknown as RowGroup[],
-        types: new Map(types.map(({ name, type }) => [String(name), String(type)])),
-      };
-    } catch (error) {
-      throw new DrayageError('SOURCE_INVALID', `The Parquet file cannot be read: ${(error as Error).message}`, {
-        where: { file: file.path },
-        hint: 'Mend or remove the file.',
-        cause: error,
-      });
-    }
-  });
+function rowGroups(file: FoundFile, context: SourceContext): Promise<RowGroup[]> {
+  return ask(
+    file,
+    context,
+    (path) => `select any_value(row_group_num_rows)::double as rows, sum(total_compressed_size)::double as bytes
+      from parquet_metadata(${path}) group by row_group_id order by row_group_id`,
+  ) as Promise<unknown> as Promise<RowGroup[]>;
+}
+
+/** The columns of the file with their DuckDB types. */
+async function columnTypes(file: FoundFile, context: SourceContext): Promise<Map<string, string>> {
+  const found = await ask(
+    file,
+    context,
+    (path) => `select column_name as name, column_type as type
+      from (describe select * from read_parquet(${path}, hive_partitioning = false))`,
+  );
+  return new Map(found.map(({ name, type }) => [String(name), String(type)]));
+}
+
+async function ask(file: FoundFile, { duck }: SourceContext, query: (path: string) => string) {
+  try {
+    return await duck.use((connection) => queryRows(connection, query(quoteLiteral(file.absolute))));
+  } catch (error) {
+    throw new DrayageError('SOURCE_INVALID', `The Parquet file cannot be read: ${(error as Error).message}`, {
+      where: { file: file.path },
+      hint: 'Mend or remove the file.',
+      cause: error,
+    });
+  }
 }
 
 const MAGIC = 'PAR1';

@@ -36,6 +36,7 @@ export async function compileSql(
   const row = quoteIdentifier(ROW);
   await rows(connection, `create or replace temp view source as select * exclude (${row}) from (${relation})`);
   const columns = await describe(connection, text).catch((error) => {
+    if (error.code !== 'TRANSFORM_INVALID') throw error;
     throw new DrayageError('TRANSFORM_INVALID', `The transform does not fit the source: ${error.message}`, {
       hint: 'Mend the query, or declare columns that some files lack with files(path, { columns }).',
       cause: error,
