@@ -41,7 +41,9 @@ await run('psql', ['--version']).catch(() => {
 });
 
 if (!existsSync(parquet)) await makeRows(rows, parquet, folder);
-const loader = fork(join(import.meta.dirname, 'loader.ts'), { env: { ...process.env, DATABASE_URL: url } });
+const loader = fork(join(import.meta.dirname, 'loader.ts'), {
+  env: { ...process.env, DATABASE_URL: url, MALLOC_ARENA_MAX: '2' },
+});
 await once(loader, 'message');
 
 async function drayage(table: string): Promise<LoadAnswer> {

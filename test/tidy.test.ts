@@ -25,7 +25,6 @@ const HOMES: Record<string, readonly string[]> = {
   '@duckdb/node-bindings': ['src/duckdb'],
   'apache-arrow': ['src/arrow'],
   pg: ['src/postgres'],
-  'pg-copy-streams': ['src/postgres'],
   'proper-lockfile': ['src/postgres'],
   'pg-boss': ['src/queue'],
   kysely: ['src/postgres', 'src/control'],

@@ -55,7 +55,7 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     home: resolve(root, env.DRAYAGE_HOME ?? '.drayage'),
     concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', 2, 1, 64),
     duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 160, 32, 1_048_576),
-    duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 2, 1, 256),
+    duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 1, 1, 256),
     logLevel,
   });
 }

@@ -19,6 +19,11 @@ export class Output {
     process.stdout.write(`${maskText(coloured ? whole : stripVTControlCharacters(whole))}\n`);
   }
 
+  /** A line that holds a secret which the user asked for. */
+  secret(text: string): void {
+    process.stdout.write(`${this.json ? JSON.stringify({ connect: text }) : text}\n`);
+  }
+
   /** A remark on the side. */
   note(text: string): void {
     process.stderr.write(`${maskText(text)}\n`);

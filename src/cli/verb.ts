@@ -61,7 +61,7 @@ export async function withServices<Result>(
   const events = createEvents();
   logEvents(events, createLog(config.logLevel ?? logLevel));
   events.on('embeddedStarted', ({ url, recovered }) => {
-    out.note(`Embedded Postgres ${recovered ? 'recovered' : 'started'}: ${url}`);
+    out.note(`Embedded Postgres ${recovered ? 'recovered' : 'started'}: ${url} ("dray db open" for psql)`);
   });
   const services = await openServices(config, { events, loads });
   try {

@@ -5,16 +5,14 @@ import type { Scratch } from './scratch.ts';
 /**
  * A DuckDB string or blob is 16 bytes: its length, then either up to 12 bytes in place, or a 4-byte prefix and an
  * 8-byte pointer (`string_t`, https://duckdb.org/docs/stable/clients/c/vector). One native call per pointer would cost
- * more than everything else together, so strings that lie close to each other are fetched in one run.
+ * more than everything else together, so memory is looked at by the page: strings lie one behind the other, or in a
+ * dictionary, and a stretch of pages that all hold a part of some string is mapped from end to end.
  */
 const ENTRY_BYTES = 16;
 const INLINE_BYTES = 12;
 
-/**
- * Two strings with less than this between them are read in one run: the gap then lies in the memory pages of the two
- * strings themselves, so nothing unmapped is touched.
- */
-const GAP_BYTES = 4096;
+/** The smallest page of any system that we run on. */
+const PAGE_BYTES = 4096;
 
 export interface StringData {
   /** One more than there are rows. */
@@ -35,7 +33,6 @@ export function readStrings(
   const words = new Uint32Array(entries.buffer, entries.byteOffset, rows * 4);
   const offsets = scratch.int32(rows + 1);
   const distant = scratch.int32(rows);
-  const addresses = scratch.float64(rows);
   let distantCount = 0;
   let total = 0;
   for (let row = 0; row < rows; row++) {
@@ -50,10 +47,7 @@ export function readStrings(
 
   const bytes = scratch.bytes(total);
   if (distantCount < rows) copyInline(entries, offsets, rows, bytes);
-  if (distantCount > 0) {
-    sortByAddress(words, distant.subarray(0, distantCount), addresses);
-    copyDistant(entries, words, distant.subarray(0, distantCount), addresses, offsets, bytes);
-  }
+  if (distantCount > 0) copyDistant(words, distant.subarray(0, distantCount), offsets, bytes, scratch);
   return { offsets, bytes };
 }
 
@@ -67,43 +61,70 @@ function copyInline(entries: Uint8Array, offsets: Int32Array, rows: number, byte
   }
 }
 
+/** Copies the strings that lie elsewhere. @param rows those that do */
 function copyDistant(
-  entries: Uint8Array,
   words: Uint32Array,
   rows: Int32Array,
-  addresses: Float64Array,
   offsets: Int32Array,
   bytes: Uint8Array,
+  scratch: Scratch,
 ): void {
+  const addresses = scratch.float64(rows.length);
+  for (let index = 0; index < rows.length; index++) {
+    const at = rows[index]! * 4;
+    addresses[index] = words[at + 2]! + words[at + 3]! * 0x1_0000_0000;
+  }
+  const stretches = mapStretches(words, rows, addresses);
   const view = viewOf(bytes);
-  for (let first = 0; first < rows.length; ) {
-    const start = addresses[first]!;
-    let end = start + words[rows[first]! * 4]!;
-    let next = first + 1;
-    for (; next < rows.length && addresses[next]! - end < GAP_BYTES; next++) {
-      end = Math.max(end, addresses[next]! + words[rows[next]! * 4]!);
-    }
-    const pointerAt = entries.byteOffset + rows[first]! * ENTRY_BYTES + 8;
-    const run = duckdb.get_data_from_pointer(entries.buffer as ArrayBuffer, pointerAt, end - start);
-    const runView = viewOf(run);
-    for (let index = first; index < next; index++) {
-      const row = rows[index]!;
-      copyShort(run, runView, addresses[index]! - start, bytes, view, offsets[row]!, words[row * 4]!);
-    }
-    first = next;
+  let stretch = stretches.values().next().value!;
+  for (let index = 0; index < rows.length; index++) {
+    const row = rows[index]!;
+    const address = addresses[index]!;
+    const known = address >= stretch.start && address < stretch.start + stretch.bytes.length;
+    if (!known) stretch = stretches.get(Math.floor(address / PAGE_BYTES))!;
+    copyShort(stretch.bytes, stretch.view, address - stretch.start, bytes, view, offsets[row]!, words[row * 4]!);
   }
 }
 
-/** Finds where each of the rows' strings lies, and puts rows and addresses into ascending order. */
-function sortByAddress(words: Uint32Array, rows: Int32Array, addresses: Float64Array): void {
-  const addressOf = (row: number) => words[row * 4 + 2]! + words[row * 4 + 3]! * 0x1_0000_0000;
-  let ascending = true;
+/** Consecutive pages that are mapped. */
+interface Stretch {
+  /** Address of the first page. */
+  start: number;
+  bytes: Uint8Array;
+  view: DataView;
+}
+
+/** The stretches of pages that the strings lie in, by page. */
+function mapStretches(words: Uint32Array, rows: Int32Array, addresses: Float64Array): Map<number, Stretch> {
+  const touched = new Set<number>();
+  let latest = -1;
   for (let index = 0; index < rows.length; index++) {
-    addresses[index] = addressOf(rows[index]!);
-    ascending &&= index === 0 || addresses[index]! >= addresses[index - 1]!;
+    const address = addresses[index]!;
+    const last = Math.floor((address + words[rows[index]! * 4]! - 1) / PAGE_BYTES);
+    for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
+      // Neighbours mostly lie in one page.
+      if (page !== latest) touched.add(page);
+      latest = page;
+    }
   }
-  if (ascending) return;
-  // Strings of a dictionary lie in one place, in another order than the rows.
-  rows.sort((a, b) => addressOf(a) - addressOf(b));
-  addresses.subarray(0, rows.length).sort();
+  const pages = Float64Array.from(touched).sort();
+  const stretches = new Map<number, Stretch>();
+  for (let first = 0; first < pages.length; ) {
+    let end = first + 1;
+    while (end < pages.length && pages[end]! === pages[end - 1]! + 1) end++;
+    const start = pages[first]! * PAGE_BYTES;
+    const bytes = memoryAt(start, (end - first) * PAGE_BYTES);
+    const stretch = { start, bytes, view: viewOf(bytes) };
+    for (; first < end; first++) stretches.set(pages[first]!, stretch);
+  }
+  return stretches;
+}
+
+const POINTER = new DataView(new ArrayBuffer(8));
+
+/** The memory at an address; it is shared, not copied. */
+function memoryAt(address: number, length: number): Uint8Array {
+  POINTER.setUint32(0, address % 0x1_0000_0000, true);
+  POINTER.setUint32(4, address / 0x1_0000_0000, true);
+  return duckdb.get_data_from_pointer(POINTER.buffer as ArrayBuffer, 0, length);
 }

@@ -9,14 +9,12 @@ import { DrayageError } from '../base/errors.ts';
 export interface Placement {
   binaries: { initdb: string; postgres: string };
   dataFolder: string;
-  socketFolder: string;
+  /** Holds the password of the only user; nobody else may read it. */
+  passwordFile: string;
   logFile: string;
   /** Postgres refuses to run as root: then as `nobody`. Empty for an ordinary user. */
   identity: { uid?: number; gid?: number };
 }
-
-/** `sockaddr_un` has room for 107 bytes, of which the socket's own name takes 15. */
-const LONGEST_SOCKET_FOLDER = 90;
 
 /** Chooses folders that the server's user can reach, and makes them. */
 export async function placeServer(home: string): Promise<Placement> {
@@ -27,11 +25,8 @@ export async function placeServer(home: string): Promise<Placement> {
   // Under a folder that is root's alone, `nobody` can neither read the programs nor reach the data.
   const base = reachable ? join(home, 'postgres') : `/var/tmp/drayage-${name}`;
   const binaryFolder = reachable ? packaged : await copyBinaries(packaged, base);
-  const inside = join(base, 'socket');
-  const socketFolder = Buffer.byteLength(inside) <= LONGEST_SOCKET_FOLDER ? inside : `/tmp/drayage-${name}`;
-
   const dataFolder = join(base, 'data');
-  for (const folder of [base, dataFolder, socketFolder]) {
+  for (const folder of [base, dataFolder]) {
     await mkdir(folder, { recursive: true });
     if (nobody) await chown(folder, nobody.uid, nobody.gid);
     await chmod(folder, 0o700);
@@ -39,7 +34,7 @@ export async function placeServer(home: string): Promise<Placement> {
   return {
     binaries: { initdb: join(binaryFolder, 'bin/initdb'), postgres: join(binaryFolder, 'bin/postgres') },
     dataFolder,
-    socketFolder,
+    passwordFile: join(base, 'password'),
     logFile: join(home, 'postgres.log'),
     identity: nobody ?? {},
   };

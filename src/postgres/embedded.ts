@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { chown, mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -35,15 +38,22 @@ export async function joinEmbedded(home: string): Promise<Embedded> {
   const unlock = await lock(home);
   try {
     const { started, recovered } = await ensureRunning(place);
-    const presence = await connectClient(urlOf(place), 'dray presence');
-    return { url: urlOf(place), started, recovered, leave: () => leave(home, place, presence) };
+    const url = await urlOf(place);
+    const presence = await connectClient(url, 'dray presence');
+    return { url, started, recovered, leave: () => leave(home, place, presence) };
   } finally {
     await unlock();
   }
 }
 
-function urlOf(place: Placement, database = DATABASE): string {
-  return `postgresql://${USER}@localhost/${database}?host=${encodeURIComponent(place.socketFolder)}`;
+/**
+ * TCP on the loopback rather than a Unix socket: the kernel keeps megabytes for it instead of 200 kB, so the server is
+ * not left waiting while the next rows are being encoded. That is worth a sixth of the time of a load.
+ */
+async function urlOf(place: Placement, database = DATABASE): Promise<string> {
+  const port = (await pidFile(place))?.port;
+  const password = (await readFile(place.passwordFile, 'utf8')).trim();
+  return `postgresql://${USER}:${password}@127.0.0.1:${port}/${database}`;
 }
 
 /** One process at a time decides about starting and stopping. */
@@ -56,7 +66,7 @@ function lock(home: string): Promise<() => Promise<void>> {
 }
 
 async function ensureRunning(place: Placement): Promise<{ started: boolean; recovered: boolean }> {
-  const pid = await serverPid(place);
+  const pid = (await pidFile(place))?.pid;
   if (pid !== undefined && isAlive(pid) && (await answers(place))) return { started: false, recovered: false };
   if (!existsSync(join(place.dataFolder, 'PG_VERSION'))) await initialise(place);
   await start(place);
@@ -64,21 +74,26 @@ async function ensureRunning(place: Placement): Promise<{ started: boolean; reco
 }
 
 async function initialise(place: Placement): Promise<void> {
-  const args = ['-D', place.dataFolder, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--no-sync', '--no-instructions'];
+  await writeFile(place.passwordFile, randomBytes(16).toString('hex'), { mode: 0o600 });
+  const { uid, gid } = place.identity;
+  if (uid !== undefined && gid !== undefined) await chown(place.passwordFile, uid, gid);
+  const access = ['-U', USER, '-A', 'scram-sha-256', `--pwfile=${place.passwordFile}`];
+  const args = ['-D', place.dataFolder, ...access, '-E', 'UTF8', '--no-sync', '--no-instructions'];
   const locale = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'];
   const child = spawn(place.binaries.initdb, [...args, ...locale], { ...place.identity, stdio: 'pipe' });
   let output = '';
   child.stdout.on('data', (text) => (output += text));
   child.stderr.on('data', (text) => (output += text));
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
-  if (code !== 0) throw startFailure(`initdb ended with ${code}: ${output.trim()}`);
+  if (code !== 0) throw startFailure(`initdb ended with ${code}: ${output.trim().split('\n').at(-1)}`);
 }
 
 async function start(place: Placement): Promise<void> {
   const log = await open(place.logFile, 'a');
   const settings = {
-    listen_addresses: '',
-    unix_socket_directories: place.socketFolder,
+    listen_addresses: '127.0.0.1',
+    port: String(await freePort()),
+    unix_socket_directories: '',
     max_connections: '100',
     shared_buffers: '256MB',
     max_wal_size: '4GB',
@@ -106,12 +121,12 @@ async function start(place: Placement): Promise<void> {
 /** Whether the server takes connections; the database is made when it is not there yet. */
 async function answers(place: Placement): Promise<boolean> {
   try {
-    await (await connectClient(urlOf(place), 'dray probe')).end();
+    await (await connectClient(await urlOf(place), 'dray probe')).end();
     return true;
   } catch (error) {
     if (codeOf((error as Error).cause) !== '3D000') return false;
   }
-  const client = await connectClient(urlOf(place, 'postgres'), 'dray setup');
+  const client = await connectClient(await urlOf(place, 'postgres'), 'dray setup');
   await client.query(`create database ${DATABASE}`);
   await client.end();
   return true;
@@ -127,18 +142,29 @@ async function leave(home: string, place: Placement, presence: pg.Client): Promi
       )
       .catch(() => ({ rows: [{ others: 1 }] }));
     await presence.end().catch(() => undefined);
-    const pid = await serverPid(place);
+    const pid = (await pidFile(place))?.pid;
     if (rows[0].others > 0 || pid === undefined || !isAlive(pid)) return;
     process.kill(pid, 'SIGINT');
-    await waitFor(async () => (await serverPid(place)) === undefined);
+    await waitFor(async () => (await pidFile(place)) === undefined);
   } finally {
     await unlock();
   }
 }
 
-async function serverPid(place: Placement): Promise<number | undefined> {
+/** What the server says of itself: its process, and in the fourth line its port (`miscinit.c`). */
+async function pidFile(place: Placement): Promise<{ pid: number; port: number } | undefined> {
   const text = await readFile(join(place.dataFolder, 'postmaster.pid'), 'utf8').catch(() => '');
-  return Number.parseInt(text, 10) || undefined;
+  const [pid, , , port] = text.split('\n').map(Number);
+  return pid ? { pid, port: port ?? 0 } : undefined;
+}
+
+/** A port that nobody uses at this moment. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
 
 function isAlive(pid: number): boolean {

@@ -54,22 +54,33 @@ interface RowGroup {
   bytes: number;
 }
 
-/** Ranges of 1-based rows. A file without rows is one empty partition, so that it shows up in the accounts. */
+/**
+ * Ranges of 1-based rows, of whole row groups and of about the same size, since the largest one decides how long the
+ * others' workers wait. A file without rows is one empty partition, so that it shows up in the accounts.
+ */
 function* packGroups(groups: readonly RowGroup[], partitionRows: number, partitionBytes: number) {
-  let first = 1;
-  let next = 1;
-  let bytes = 0;
+  const rows = groups.reduce((sum, group) => sum + group.rows, 0);
+  const bytes = groups.reduce((sum, group) => sum + group.bytes, 0);
+  const wanted = Math.max(1, Math.ceil(rows / partitionRows), Math.ceil(bytes / partitionBytes));
+  // Rows and bytes count alike: each group's share of the whole is the larger of its two shares.
+  const share = (group: RowGroup) => Math.max(group.rows / (rows || 1), group.bytes / (bytes || 1));
+  const whole = groups.reduce((sum, group) => sum + share(group), 0);
+  let range = { first: 1, last: 0, bytes: 0 };
+  let taken = 0;
+  let cuts = 1;
   for (const group of groups) {
-    const full = next > first && (next - first + group.rows > partitionRows || bytes + group.bytes > partitionBytes);
-    if (full) {
-      yield { first, last: next - 1, bytes };
-      first = next;
-      bytes = 0;
+    // Cut where the middle of the group lies beyond the bound, so that a range ends at the nearest group.
+    const beyond = taken + share(group) / 2 > (whole * cuts) / wanted;
+    if (beyond && range.last >= range.first) {
+      yield range;
+      range = { first: range.last + 1, last: range.last, bytes: 0 };
     }
-    next += group.rows;
-    bytes += group.bytes;
+    while (taken + share(group) / 2 > (whole * cuts) / wanted) cuts++;
+    range.last += group.rows;
+    range.bytes += group.bytes;
+    taken += share(group);
   }
-  if (next > first || groups.length === 0) yield { first, last: next - 1, bytes };
+  yield range;
 }
 
 function selectList(types: Map<string, string>, declared: Readonly<Record<string, string>>): string {

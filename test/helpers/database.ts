@@ -14,7 +14,7 @@ export async function createDatabase(): Promise<TestDatabase> {
   const admin = createPool(inject('postgresUrl'), { max: 1, applicationName: 'dray test' });
   const name = `test_${randomBytes(6).toString('hex')}`;
   await admin.query(`create database ${name}`);
-  const url = inject('postgresUrl').replace('/drayage?', `/${name}?`);
+  const url = inject('postgresUrl').replace(/\/drayage$/, `/${name}`);
   const pool = createPool(url, { max: 4, applicationName: 'test' });
   return {
     url,

@@ -19,8 +19,10 @@ export const db: Verb = {
       const runs = await import('../../runs/services.ts');
       if (action === 'open') {
         const { url, config } = services;
-        out.answer({ url: maskText(url) }, () => `psql '${url}'`);
-        if (config.databaseUrl === undefined) {
+        const embedded = config.databaseUrl === undefined;
+        // The one place that shows a password, of a database that is the user's own and on this machine alone.
+        out.secret(embedded ? `psql '${url}'` : `psql '${maskText(url)}'`);
+        if (embedded) {
           out.note('The embedded Postgres stays open until Ctrl-C.');
           await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         }

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { Checksum } from './checksum.ts';
+import { Checksum } from '../../src/postgres/checksum.ts';
 
 const HEADER_BYTES = 19;
 
