@@ -5,7 +5,7 @@ import { rows as queryRows, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
 import type { FileFormat, FoundFile } from './format.ts';
-import { cleanLines, NOT_UTF8 } from './lines.ts';
+import { type CleanLines, cleanLines, NOT_UTF8 } from './lines.ts';
 import { assertSame } from './pinned.ts';
 
 /**
@@ -62,8 +62,16 @@ const upperCased = (declared: Readonly<Record<string, string>>) =>
 
 const isNested = (type: string) => /[[\]]$|^(STRUCT|MAP|UNION)\(/.test(type);
 
-/** Numbered lines; a separator that no clean line holds makes each line one column. */
-function rawLines(path: string): string {
+/** Bytes that the reader is given for a line at the least. */
+const LEAST_ROOM = 1024 * 1024;
+
+/**
+ * Numbered lines, and each as a document where it is JSON: DuckDB asks a function of JSON about every line, whatever the
+ * conditions around it, and one that is none would fail them all. A separator that no clean line holds makes each line
+ * one column.
+ */
+function rawLines({ path, longest }: CleanLines): string {
+  const room = Math.max(longest + 16, LEAST_ROOM);
   const options = [
     `columns = {'line': 'VARCHAR'}`,
     'auto_detect = false',
@@ -72,16 +80,18 @@ function rawLines(path: string): string {
     `quote = ''`,
     `escape = ''`,
     'strict_mode = false',
-    'max_line_size = 268435456',
+    `max_line_size = ${room}`,
+    `buffer_size = ${room * 2}`,
     'parallel = false',
   ];
-  return `select row_number() over () as row, line from read_csv(${quoteLiteral(path)}, ${options.join(', ')})`;
+  const document = 'case when json_valid(line) then line end';
+  return `select row_number() over () as row, line, ${document} as doc from read_csv(${quoteLiteral(path)}, ${options.join(', ')})`;
 }
 
 const pathTo = (name: string) => quoteLiteral(`$."${name.replaceAll('"', '\\"')}"`);
-const text = (name: string) => `(line ->> ${pathTo(name)})`;
+const text = (name: string) => `(doc ->> ${pathTo(name)})`;
 const isBlank = `trim(coalesce(line, '')) = ''`;
-const isObject = `(json_valid(line) and json_type(line) = 'OBJECT')`;
+const isObject = `coalesce(json_type(doc) = 'OBJECT', false)`;
 const isNotUtf8 = `starts_with(line, ${quoteLiteral(NOT_UTF8)})`;
 
 function values(types: Readonly<Record<string, string>>): string {
@@ -90,7 +100,7 @@ function values(types: Readonly<Record<string, string>>): string {
 }
 
 function value(name: string, type: string): string {
-  if (type === 'JSON') return `(line -> ${pathTo(name)})`;
+  if (type === 'JSON') return `(doc -> ${pathTo(name)})`;
   return type === 'VARCHAR' ? text(name) : `${text(name)}::${type}`;
 }
 
@@ -114,7 +124,7 @@ function problem(types: Readonly<Record<string, string>>): string {
   const cases = [
     [isBlank, 'blank'],
     [isNotUtf8, 'the line is not valid UTF-8'],
-    ['not json_valid(line)', 'the line is not valid JSON'],
+    ['doc is null', 'the line is not valid JSON'],
     [`not ${isObject}`, 'the line is not a JSON object'],
     ...misfits(types).map(({ name, type, condition }) => [condition, `${name} is not of type ${type}`]),
   ];

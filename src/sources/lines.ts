@@ -12,22 +12,39 @@ const RETURN = 0x0d;
 const SEPARATOR = 0x01;
 const STAND_IN = 0x02;
 
+export interface CleanLines {
+  path: string;
+  /** Bytes of the longest line, so that a reader knows how much room it needs. */
+  longest: number;
+}
+
 /**
  * A file with the same lines that DuckDB can read line by line: UTF-8 throughout, ended by \n alone, without the
  * separator. Most files are that already and are returned as they are; others are copied with the offending lines
  * replaced, so that their numbers stay right and each is rejected by its number.
  * @param copy where the copy goes, if one is needed
  */
-export async function cleanLines(file: string, copy: string, signal: AbortSignal): Promise<string> {
+export async function cleanLines(file: string, copy: string, signal: AbortSignal): Promise<CleanLines> {
   let clean = true;
+  let longest = 0;
   for await (const block of wholeLines(file)) {
     signal.throwIfAborted();
-    clean = isClean(block);
-    if (!clean) break;
+    clean &&= isClean(block);
+    for (let start = 0; start < block.length; ) {
+      const end = lineEnd(block, start);
+      longest = Math.max(longest, end - start);
+      start = end + 1;
+    }
   }
-  if (clean) return file;
+  if (clean) return { path: file, longest };
   await pipeline(Readable.from(cleanedBlocks(file)), createWriteStream(copy), { signal });
-  return copy;
+  // A line that is kept in base64 takes a third more.
+  return { path: copy, longest: Math.ceil(longest * 1.4) + NOT_UTF8.length };
+}
+
+function lineEnd(block: Buffer, start: number): number {
+  const newline = block.indexOf(NEWLINE, start);
+  return newline === -1 ? block.length : newline;
 }
 
 function isClean(bytes: Buffer): boolean {
@@ -41,10 +58,9 @@ async function* cleanedBlocks(file: string): AsyncGenerator<Buffer> {
 function cleanBlock(block: Buffer): Buffer {
   const lines: Buffer[] = [];
   for (let start = 0; start < block.length; ) {
-    const newline = block.indexOf(NEWLINE, start);
-    const end = newline === -1 ? block.length : newline;
+    const end = lineEnd(block, start);
     lines.push(cleanLine(block.subarray(start, end)));
-    if (newline !== -1) lines.push(Buffer.of(NEWLINE));
+    if (end < block.length) lines.push(Buffer.of(NEWLINE));
     start = end + 1;
   }
   return Buffer.concat(lines);
