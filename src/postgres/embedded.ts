@@ -34,9 +34,9 @@ export interface Embedded {
  */
 export async function joinEmbedded(home: string): Promise<Embedded> {
   await mkdir(home, { recursive: true });
-  const place = await placeServer(home);
   const unlock = await lock(home);
   try {
+    const place = await placeServer(home);
     const { started, recovered } = await ensureRunning(place);
     const url = await urlOf(place);
     const presence = await connectClient(url, 'dray presence');
