@@ -43,7 +43,7 @@ async function load(job: string, path: string): Promise<LoadAnswer> {
   await enqueue(services, boss, prepared, { force: true, signal: stop.signal });
   await finished;
   events.off('attemptDone', count);
-  return { loadSeconds, runSeconds: seconds(), rows, peakRssMb: process.resourceUsage().maxRSS / 1024 };
+  return { loadSeconds, runSeconds: seconds(), rows, peakRssMb: (process.resourceUsage().maxRSS * 1024) / 1e6 };
 }
 
 process.on('message', async ({ job, path }: { job: string; path: string }) => {

@@ -58,8 +58,8 @@ export class Duck {
       threads: String(threads),
       temp_directory: spillDirectory,
       // What a row group needed goes back to the system when it is done, instead of when 128 MB have come together.
-      allocator_flush_threshold: '4MB',
-      allocator_bulk_deallocation_flush_threshold: '4MB',
+      allocator_flush_threshold: '1MB',
+      allocator_bulk_deallocation_flush_threshold: '1MB',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     };
