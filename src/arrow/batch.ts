@@ -27,7 +27,8 @@ export function makeBatch(schema: Schema, rows: number, columns: Data[]): Record
 }
 
 export function emptyBatch(schema: Schema): RecordBatch {
-  return new RecordBatch(schema);
+  const columns = schema.fields.map(({ type }) => makeData({ type, length: 0, nullCount: 0 } as never) as Data);
+  return makeBatch(schema, 0, columns);
 }
 
 export function makeSchema(fields: Schema['fields']): Schema {

@@ -13,6 +13,7 @@ import {
   type SourceContext,
   type SourceFault,
 } from '../model/source.ts';
+import type { BatchTransform } from '../model/transform.ts';
 import { compileSql } from '../transforms/sql.ts';
 
 /** What a partition gives after the transform. */
@@ -60,7 +61,7 @@ async function compile(
   const withRow = compiled.numbered ? [{ name: ROW, type: 'BIGINT', expression: quoteIdentifier(ROW) }] : [];
   const query = readableQuery(compiled.query, [...columns, ...withRow]);
   const positions = columns.map((_, position) => position);
-  const map = transform?.kind === 'batches' ? transform.map : undefined;
+  const map = transform?.kind === 'batches' ? guarded(transform) : undefined;
 
   async function* batches(): AsyncGenerator<SourceBatch> {
     for await (const batch of scan(connection, query, signal)) {
@@ -75,6 +76,20 @@ async function compile(
   const read = await schemaOf(connection, readableQuery(compiled.query, columns));
   const schema = map ? (await map(emptyBatch(read))).schema : read;
   return { columns, schema, batches, faults: partition.faults, assertUnchanged: partition.assertUnchanged };
+}
+
+/** The job's own function; what it throws is told as the transform's failure. */
+function guarded({ map }: BatchTransform): BatchTransform['map'] {
+  return async (batch) => {
+    try {
+      return await map(batch);
+    } catch (error) {
+      throw new DrayageError('TRANSFORM_FAILED', `The function of the transform failed: ${(error as Error).message}`, {
+        hint: 'Mend it in the job file; --verbose shows where it failed.',
+        cause: error,
+      });
+    }
+  };
 }
 
 function unmapped({ name, type }: DuckColumn): DrayageError {
