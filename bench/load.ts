@@ -4,8 +4,13 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { readConfig } from '../src/base/config.ts';
 import { joinEmbedded } from '../src/postgres/embedded.ts';
 import { createPool } from '../src/postgres/pool.ts';
+import { enqueue } from '../src/runs/enqueue.ts';
+import { loadJob } from '../src/runs/load-jobs.ts';
+import { prepareJob } from '../src/runs/plan.ts';
+import { ensureSchema, openQueue, openServices } from '../src/runs/services.ts';
 import { insertMany, insertSingly } from './inserts.ts';
 import type { LoadAnswer } from './loader.ts';
 import { median, printTable } from './report.ts';
@@ -41,20 +46,31 @@ await run('psql', ['--version']).catch(() => {
 });
 
 if (!existsSync(parquet)) await makeRows(rows, parquet, folder);
+const config = readConfig({ ...process.env, DATABASE_URL: url }, import.meta.dirname);
+const services = await openServices(config);
+await ensureSchema(services);
+const boss = await openQueue(services, { supervise: false });
+// A worker as it is deployed: a process of its own, warm, with the environment of the Procfile.
 const loader = fork(join(import.meta.dirname, 'loader.ts'), {
   env: { ...process.env, DATABASE_URL: url, MALLOC_ARENA_MAX: '2' },
 });
 await once(loader, 'message');
 
-async function drayage(table: string): Promise<LoadAnswer> {
-  loader.send({ job: table.replace('_', '-'), path: parquet });
-  const [answer] = (await once(loader, 'message')) as [LoadAnswer];
+let peakRssMb = 0;
+
+/** @returns seconds from the start of planning to the commit of the last partition */
+async function drayage(table: string): Promise<number> {
+  const startedMs = performance.timeOrigin + performance.now();
+  const ended = once(loader, 'message');
+  const prepared = prepareJob(await loadJob(config.root, table.replace('_', '-')), { path: parquet });
+  await enqueue(services, boss, prepared, { force: true, signal: new AbortController().signal });
+  const [answer] = (await ended) as [LoadAnswer];
   if (answer.rows !== rows) throw new Error(`${answer.rows} of ${rows} rows were loaded`);
-  return answer;
+  peakRssMb = Math.max(peakRssMb, answer.peakRssMb);
+  return (answer.committedMs - startedMs) / 1000;
 }
 
 const seconds: Record<string, Record<string, number[]>> = {};
-let peakRssMb = 0;
 
 async function measure(table: string, road: string, work: () => Promise<number | undefined>): Promise<void> {
   await pool.query(`truncate ${table}`);
@@ -86,11 +102,7 @@ for (const table of TABLES) {
 for (let round = 0; round < repeat; round++) {
   for (const table of TABLES) {
     await measure(table, 'floor', async () => void (await psql(`\\copy ${table} from '${binary}' (format binary)`)));
-    await measure(table, 'drayage', async () => {
-      const answer = await drayage(table);
-      peakRssMb = Math.max(peakRssMb, answer.peakRssMb);
-      return answer.loadSeconds;
-    });
+    await measure(table, 'drayage', () => drayage(table));
     await measure(table, 'csv', async () => void (await psql(`\\copy ${table} from '${csv}' (format csv)`)));
     await measure(table, 'insertMany', () => scaled(MANY_SAMPLE, () => insertMany(pool, table, MANY_SAMPLE)));
     await measure(table, 'insertSingly', () => scaled(SINGLE_SAMPLE, () => insertSingly(pool, table, SINGLE_SAMPLE)));
@@ -99,6 +111,7 @@ for (let round = 0; round < repeat; round++) {
 process.stderr.write('\n');
 loader.disconnect();
 await once(loader, 'exit');
+await services.closers.close();
 
 const ROADS = {
   floor: 'psql \\copy of a ready-made binary file (the floor)',

@@ -20,5 +20,5 @@ export function printTable(results: readonly Result[], peakRssMb: number, rows: 
     const speed = Math.round(rows / seconds).toLocaleString('en-US');
     console.log(`| ${table} | ${name} | ${seconds.toFixed(2)} | ${speed} | ${ratio.toFixed(2)} |`);
   }
-  console.log(`\nPeak memory of the Drayage process: ${Math.round(peakRssMb)} MB`);
+  console.log(`\nPeak memory of the Drayage worker: ${Math.round(peakRssMb)} MB`);
 }

@@ -54,7 +54,7 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     root,
     home: resolve(root, env.DRAYAGE_HOME ?? '.drayage'),
     concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', 2, 1, 64),
-    duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 160, 32, 1_048_576),
+    duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 128, 32, 1_048_576),
     duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 1, 1, 256),
     logLevel,
   });

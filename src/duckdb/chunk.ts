@@ -7,8 +7,8 @@ import { readStrings } from './strings.ts';
 const { Type } = duckdb;
 
 /**
- * One DuckDB chunk as an Arrow batch. Fixed-width columns share DuckDB's memory: the batch is good for as long as the
- * chunk is referenced and the scratch is not reset, which `scan` sees to until the next batch is asked for.
+ * One DuckDB chunk as an Arrow batch. The bindings hand out copies of its vectors; fixed-width ones become columns as
+ * they are, the others are put into scratch memory. So the batch is good until the scratch is reset.
  * @param schema the fields that `arrowField` gave for the result's columns
  */
 export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema, scratch: Scratch): RecordBatch {

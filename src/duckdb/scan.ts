@@ -29,7 +29,6 @@ export async function* scan(
     for (let chunk = await ahead; chunk; chunk = await ahead) {
       ahead = connection.next(result);
       yield chunkToBatch(chunk, schema, scratch);
-      keepAlive(chunk);
     }
   } finally {
     signal?.removeEventListener('abort', interrupt);
@@ -37,9 +36,6 @@ export async function* scan(
     await ahead?.catch(() => undefined);
   }
 }
-
-/** Holds the chunk until here: batches share its memory, and the collector does not know that. */
-function keepAlive(_chunk: duckdb.DataChunk): void {}
 
 function resultSchema(result: duckdb.Result): Schema {
   const fields = Array.from({ length: duckdb.column_count(result) }, (_, index) => {

@@ -5,7 +5,7 @@ import type { Scratch } from './scratch.ts';
 /**
  * A DuckDB string or blob is 16 bytes: its length, then either up to 12 bytes in place, or a 4-byte prefix and an
  * 8-byte pointer (`string_t`, https://duckdb.org/docs/stable/clients/c/vector). One native call per pointer would cost
- * more than everything else together, so memory is looked at by the page: strings lie one behind the other, or in a
+ * more than everything else together, so memory is fetched by the page: strings lie one behind the other, or in a
  * dictionary, and a stretch of pages that all hold a part of some string is mapped from end to end.
  */
 const ENTRY_BYTES = 16;
@@ -122,7 +122,7 @@ function mapStretches(words: Uint32Array, rows: Int32Array, addresses: Float64Ar
 
 const POINTER = new DataView(new ArrayBuffer(8));
 
-/** The memory at an address; it is shared, not copied. */
+/** A copy of the memory at an address. */
 function memoryAt(address: number, length: number): Uint8Array {
   POINTER.setUint32(0, address % 0x1_0000_0000, true);
   POINTER.setUint32(4, address / 0x1_0000_0000, true);
