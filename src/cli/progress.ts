@@ -34,6 +34,7 @@ export class ProgressLine {
 function describe({ state, percent, rows, rows_per_second, eta_seconds, partitions }: RunReport): string {
   if (state === 'finalizing') return `${bar(100)} finishing: indexes and statistics`;
   const { pending, running, done, skipped, failed } = partitions;
+  const waiting = running === 0 && pending > 0 && state !== 'planning';
   const states = Object.entries({ done, skipped, running, pending, failed }).filter(([, number]) => number > 0);
   const parts = [
     `${bar(percent)} ${percent.toFixed(0).padStart(3)} %`,
@@ -41,6 +42,7 @@ function describe({ state, percent, rows, rows_per_second, eta_seconds, partitio
     `${count(rows_per_second)} rows/s`,
     ...(eta_seconds === null ? [] : [`ETA ${duration(eta_seconds)}`]),
     `partitions: ${states.map(([name, number]) => `${count(number)} ${name}`).join(', ')}`,
+    ...(waiting ? ['waiting for a worker; earlier runs go first'] : []),
   ];
   return parts.join(' · ');
 }

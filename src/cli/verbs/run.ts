@@ -28,11 +28,13 @@ export const run: Verb = {
       const boss = await openQueue(services, { supervise: true });
       const enqueued = await producer.enqueue(services, boss, prepared, { force: options.force === true, signal });
       const ended = new AbortController();
-      const [final] = await Promise.all([
+      await Promise.all([
         watch(services, enqueued.run, invocation).finally(() => ended.abort()),
         work(services, boss, AbortSignal.any([signal, ended.signal])),
       ]);
       const { countTable } = await import('../../runs/report.ts');
+      // Read once more: by now the worker has given back what it could not finish.
+      const final = await currentReport(services, enqueued.run);
       return { ...final, tables: [await countTable(services.pool, prepared.targetName)] };
     });
     out.answer(report, () => describeRun(report, report.tables));
@@ -42,18 +44,22 @@ export const run: Verb = {
 };
 
 /** Shows the progress until the run has ended or the process is asked to stop. */
-async function watch({ db }: Services, id: number, { signal, out }: Invocation): Promise<RunReport> {
-  const { reportRun } = await import('../../runs/report.ts');
+async function watch(services: Services, id: number, { signal, out }: Invocation): Promise<void> {
   const line = new ProgressLine(out);
   for (;;) {
-    const report = await reportRun(db, (await runProgress(db, id))!);
+    const report = await currentReport(services, id);
     line.show(report);
     if (signal.aborted || isEnded(report)) {
       line.clear();
-      return report;
+      return;
     }
     await pause(WATCH_EVERY_MS, signal);
   }
+}
+
+async function currentReport({ db }: Services, id: number): Promise<RunReport> {
+  const { reportRun } = await import('../../runs/report.ts');
+  return reportRun(db, (await runProgress(db, id))!);
 }
 
 function isEnded({ state }: RunReport): boolean {
