@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, cp, mkdir, readFile, stat } from 'node:fs/promises';
+import { chmod, chown, cp, lstat, mkdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { DrayageError } from '../base/errors.ts';
@@ -28,6 +28,7 @@ export async function placeServer(home: string): Promise<Placement> {
   const dataFolder = join(base, 'data');
   for (const folder of [base, dataFolder]) {
     await mkdir(folder, { recursive: true });
+    await assertOurs(folder, nobody?.uid);
     if (nobody) await chown(folder, nobody.uid, nobody.gid);
     await chmod(folder, 0o700);
   }
@@ -38,6 +39,16 @@ export async function placeServer(home: string): Promise<Placement> {
     logFile: join(home, 'postgres.log'),
     identity: nobody ?? {},
   };
+}
+
+/** A folder that somebody else laid out under the name we would use is not trusted. */
+async function assertOurs(folder: string, uid: number | undefined): Promise<void> {
+  const about = await lstat(folder);
+  const owners = [process.getuid?.(), uid];
+  if (about.isDirectory() && owners.includes(about.uid)) return;
+  throw new DrayageError('DATABASE_UNREACHABLE', `${folder} belongs to somebody else`, {
+    hint: 'Remove it, or set DRAYAGE_HOME to another folder.',
+  });
 }
 
 async function packagedBinaries(): Promise<string> {
