@@ -33,7 +33,7 @@ export const jsonl: FileFormat = {
     const types = JSON.parse(String(spec.types)) as Record<string, string>;
     const folder = await mkdtemp(join(context.spool, 'jsonl-'));
     const clean = await cleanLines(file.absolute, join(folder, 'lines'), context.signal);
-    const lines = rawLines(clean);
+    const lines = rawLines(clean, types);
     const bad = badLine(types);
     return {
       relation: `select ${values(types)}, row as ${quoteIdentifier(ROW)} from (${lines}) where not (${bad})`,
@@ -70,7 +70,7 @@ const LEAST_ROOM = 1024 * 1024;
  * conditions around it, and one that is none would fail them all. A separator that no clean line holds makes each line
  * one column.
  */
-function rawLines({ path, longest }: CleanLines): string {
+function rawLines({ path, longest }: CleanLines, types: Readonly<Record<string, string>>): string {
   const room = Math.max(longest + 16, LEAST_ROOM);
   const options = [
     `columns = {'line': 'VARCHAR'}`,
@@ -84,34 +84,39 @@ function rawLines({ path, longest }: CleanLines): string {
     `buffer_size = ${room * 2}`,
     'parallel = false',
   ];
-  const document = 'case when json_valid(line) then line end';
-  return `select row_number() over () as row, line, ${document} as doc from read_csv(${quoteLiteral(path)}, ${options.join(', ')})`;
+  const lines = `select row_number() over () as row, line, case when json_valid(line) then line end as doc
+    from read_csv(${quoteLiteral(path)}, ${options.join(', ')})`;
+  // All texts in one go: a document is taken apart once, however many columns there are.
+  const paths = Object.keys(types).map(pathTo).join(', ');
+  return `select row, line, doc, json_extract_string(doc, [${paths}]::varchar[]) as texts from (${lines})`;
 }
 
 const pathTo = (name: string) => quoteLiteral(`$."${name.replaceAll('"', '\\"')}"`);
-const text = (name: string) => `(doc ->> ${pathTo(name)})`;
+/** A column's value as text, by its place among the columns. */
+const text = (position: number) => `texts[${position + 1}]`;
 const isBlank = `trim(coalesce(line, '')) = ''`;
 const isObject = `coalesce(json_type(doc) = 'OBJECT', false)`;
 const isNotUtf8 = `starts_with(line, ${quoteLiteral(NOT_UTF8)})`;
 
 function values(types: Readonly<Record<string, string>>): string {
-  const list = Object.entries(types).map(([name, type]) => `${value(name, type)} as ${quoteIdentifier(name)}`);
+  const list = Object.entries(types).map(
+    ([name, type], position) => `${value(name, type, position)} as ${quoteIdentifier(name)}`,
+  );
   return list.join(', ');
 }
 
-function value(name: string, type: string): string {
+function value(name: string, type: string, position: number): string {
   if (type === 'JSON') return `(doc -> ${pathTo(name)})`;
-  return type === 'VARCHAR' ? text(name) : `${text(name)}::${type}`;
+  return type === 'VARCHAR' ? text(position) : `${text(position)}::${type}`;
 }
 
 /** Conditions under which a value is there and is not of its column's type, by column. */
 function misfits(types: Readonly<Record<string, string>>): { name: string; type: string; condition: string }[] {
-  return Object.entries(types)
-    .filter(([, type]) => type !== 'VARCHAR' && type !== 'JSON')
-    .map(([name, type]) => {
-      const condition = `(${text(name)} is not null and try_cast(${text(name)} as ${type}) is null)`;
-      return { name, type, condition };
-    });
+  return Object.entries(types).flatMap(([name, type], position) => {
+    if (type === 'VARCHAR' || type === 'JSON') return [];
+    const condition = `(${text(position)} is not null and try_cast(${text(position)} as ${type}) is null)`;
+    return [{ name, type, condition }];
+  });
 }
 
 function badLine(types: Readonly<Record<string, string>>): string {
