@@ -9,7 +9,7 @@ import { joinEmbedded } from '../src/postgres/embedded.ts';
 import { createPool } from '../src/postgres/pool.ts';
 import { enqueue } from '../src/runs/enqueue.ts';
 import { loadJob } from '../src/runs/load-jobs.ts';
-import { prepareJob } from '../src/runs/plan.ts';
+import { prepareJob } from '../src/runs/prepare.ts';
 import { ensureSchema, openQueue, openServices } from '../src/runs/services.ts';
 import { insertMany, insertSingly } from './inserts.ts';
 import type { LoadAnswer } from './loader.ts';

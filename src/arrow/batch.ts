@@ -1,21 +1,25 @@
-import { type Data, type DataType, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
+import { type Data, type DataType, type Field, makeData, RecordBatch, Schema, Struct } from 'apache-arrow';
 
 export type { Data, DataType, Decimal, Field, RecordBatch, Schema } from 'apache-arrow';
 
 /** The buffers of one column, as Arrow lays them out. */
 export interface ColumnBuffers {
-  data: ArrayBufferView;
-  /** Strings and blobs: where each begins, and where the last ends. */
+  /** Absent for lists and structs. */
+  data?: ArrayBufferView;
+  /** Strings, blobs and lists: where each begins, and where the last ends. */
   valueOffsets?: Int32Array;
+  /** A list's elements, or a struct's members. */
+  children?: Data[];
   /** A bit per row, set where there is a value; null when every row has one. */
   validity: Uint8Array | null;
 }
 
 /** A column over buffers that stay where they are. */
-export function makeColumn(type: DataType, rows: number, { data, valueOffsets, validity }: ColumnBuffers): Data {
+export function makeColumn(type: DataType, rows: number, { validity, children, ...buffers }: ColumnBuffers): Data {
   // Arrow counts the nulls itself, when somebody asks.
   const nulls = validity ? { nullCount: -1, nullBitmap: validity } : { nullCount: 0 };
-  return makeData({ type, length: rows, data, ...nulls, ...(valueOffsets ? { valueOffsets } : {}) } as never);
+  const nested = children ? { child: children[0], children } : {};
+  return makeData({ type, length: rows, ...buffers, ...nested, ...nulls } as never);
 }
 
 /** @param columns as many as the schema has fields, all of the same length */
@@ -27,8 +31,17 @@ export function makeBatch(schema: Schema, rows: number, columns: Data[]): Record
 }
 
 export function emptyBatch(schema: Schema): RecordBatch {
-  const columns = schema.fields.map(({ type }) => makeData({ type, length: 0, nullCount: 0 } as never) as Data);
-  return makeBatch(schema, 0, columns);
+  return makeBatch(
+    schema,
+    0,
+    schema.fields.map(({ type }) => emptyColumn(type)),
+  );
+}
+
+function emptyColumn(type: DataType): Data {
+  const children = (type.children as Field[] | null)?.map((member) => emptyColumn(member.type));
+  const nested = children ? { child: children[0], children } : {};
+  return makeData({ type, length: 0, nullCount: 0, ...nested } as never);
 }
 
 export function makeSchema(fields: Schema['fields']): Schema {

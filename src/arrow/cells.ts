@@ -36,3 +36,15 @@ export function textOf(data: Data, index: number): string {
 export function wordsOf(values: ArrayBufferView): Int32Array {
   return new Int32Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength / 4);
 }
+
+/** A bit for every row, set where `isSet`; as long as Arrow likes bitmaps to be. */
+export function packBits(rows: number, isSet: (row: number) => boolean): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(rows / 64) * 8);
+  for (let row = 0; row < rows; row++) if (isSet(row)) bits[row >> 3]! |= 1 << (row & 7);
+  return bits;
+}
+
+/** Which rows hold a value, as a bitmap that begins with row 0; null when all do. */
+export function validityOf(data: Data): Uint8Array | null {
+  return hasNulls(data) ? packBits(data.length, (row) => isValid(data, row)) : null;
+}

@@ -12,8 +12,12 @@ import {
   Int16,
   Int32,
   Int64,
+  List,
+  Struct,
   TimeMicrosecond,
+  TimeNanosecond,
   TimestampMicrosecond,
+  TimestampNanosecond,
   Uint8,
   Uint16,
   Uint32,
@@ -44,15 +48,22 @@ export type Kind =
   | 'uuid'
   | 'date'
   | 'time'
+  | 'time_ns'
   | 'timestamp'
-  | 'timestamptz';
+  | 'timestamptz'
+  | 'timestamp_ns'
+  | 'interval'
+  | 'list'
+  | 'struct';
 
 /** Extension names as registered with Apache Arrow (https://arrow.apache.org/docs/format/CanonicalExtensions.html). */
 const EXTENSION = 'ARROW:extension:name';
 const JSON_EXTENSION = 'arrow.json';
 const UUID_EXTENSION = 'arrow.uuid';
+/** Months and days as int32, then microseconds as int64: what DuckDB and Postgres hold, and no type of Arrow does. */
+const INTERVAL_EXTENSION = 'drayage.interval';
 
-const SIMPLE: Record<Exclude<Kind, 'decimal'>, () => DataType> = {
+const SIMPLE: Record<Exclude<Kind, 'decimal' | 'list' | 'struct'>, () => DataType> = {
   bool: () => new Bool(),
   int8: () => new Int8(),
   int16: () => new Int16(),
@@ -70,15 +81,32 @@ const SIMPLE: Record<Exclude<Kind, 'decimal'>, () => DataType> = {
   uuid: () => new FixedSizeBinary(16),
   date: () => new DateDay(),
   time: () => new TimeMicrosecond(),
+  time_ns: () => new TimeNanosecond(),
   timestamp: () => new TimestampMicrosecond(),
   timestamptz: () => new TimestampMicrosecond('UTC'),
+  timestamp_ns: () => new TimestampNanosecond(),
+  interval: () => new FixedSizeBinary(16),
+};
+
+const EXTENSIONS: Partial<Record<Kind, string>> = {
+  json: JSON_EXTENSION,
+  uuid: UUID_EXTENSION,
+  interval: INTERVAL_EXTENSION,
 };
 
 /** A nullable field of the given kind; precision and scale matter for decimals only. */
-export function fieldOf(name: string, kind: Kind, precision = 38, scale = 0): Field {
+export function fieldOf(name: string, kind: Exclude<Kind, 'list' | 'struct'>, precision = 38, scale = 0): Field {
   const type = kind === 'decimal' ? new Decimal(scale, precision, 128) : SIMPLE[kind]();
-  const extension = kind === 'json' ? JSON_EXTENSION : kind === 'uuid' ? UUID_EXTENSION : undefined;
+  const extension = EXTENSIONS[kind];
   return new Field(name, type, true, extension ? new Map([[EXTENSION, extension]]) : undefined);
+}
+
+export function listField(name: string, element: Field): Field {
+  return new Field(name, new List(element), true);
+}
+
+export function structField(name: string, members: Field[]): Field {
+  return new Field(name, new Struct(members), true);
 }
 
 const BY_TYPE: Record<string, Kind> = {
@@ -98,21 +126,37 @@ const BY_TYPE: Record<string, Kind> = {
   'FixedSizeBinary[16]': 'uuid',
   'Date32<DAY>': 'date',
   'Time64<MICROSECOND>': 'time',
+  'Time64<NANOSECOND>': 'time_ns',
   'Timestamp<MICROSECOND>': 'timestamp',
+  'Timestamp<NANOSECOND>': 'timestamp_ns',
 };
+
+const BY_PREFIX: readonly [string, Kind][] = [
+  ['Decimal', 'decimal'],
+  ['Timestamp<MICROSECOND,', 'timestamptz'],
+  ['List<', 'list'],
+  ['FixedSizeList[', 'list'],
+  ['Struct<', 'struct'],
+];
 
 /** The kind of a field, or undefined when it is none of those that travel. */
 export function kindOf(field: Field): Kind | undefined {
   const name = String(field.type);
-  if (name.startsWith('Decimal')) return 'decimal';
-  if (name.startsWith('Timestamp<MICROSECOND,')) return 'timestamptz';
-  const kind = BY_TYPE[name];
-  return kind === 'utf8' && field.metadata.get(EXTENSION) === JSON_EXTENSION ? 'json' : kind;
+  const [, family] = BY_PREFIX.find(([prefix]) => name.startsWith(prefix)) ?? [];
+  if (family) return family;
+  const extension = field.metadata.get(EXTENSION);
+  if (extension === JSON_EXTENSION) return 'json';
+  return extension === INTERVAL_EXTENSION ? 'interval' : BY_TYPE[name];
 }
 
 /** How a field is called in plans and errors, for example `decimal(15,2)`. */
 export function kindName(field: Field): string {
   const kind = kindOf(field);
+  if (kind === 'list') return `list(${kindName(field.type.children[0])})`;
+  if (kind === 'struct') {
+    const members = (field.type.children as Field[]).map((member) => `${member.name} ${kindName(member)}`);
+    return `struct(${members.join(', ')})`;
+  }
   if (kind !== 'decimal') return kind ?? String(field.type);
   const type = field.type as Decimal;
   return `decimal(${type.precision},${type.scale})`;

@@ -32,6 +32,7 @@ export const CODES = {
   TARGET_INVALID: terminalUsage,
   TYPE_UNMAPPED: terminalUsage,
   LOAD_REFUSED: terminalFailure,
+  TOO_MANY_REJECTS: terminalFailure,
   ROWS_UNACCOUNTED: terminalFailure,
   CLAIM_LOST: transientFailure,
   INTERRUPTED: { exit: EXIT.interrupted, transient: true },

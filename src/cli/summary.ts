@@ -12,11 +12,15 @@ export function describeRun(report: RunReport, tables: readonly TableCount[] = [
     if (rows.unchanged > 0) parts.push(`${count(rows.unchanged)} unchanged`);
     if (rows.superseded > 0) parts.push(`${count(rows.superseded)} superseded by a later row of the same key`);
     parts.push(`${count(rows.rejected)} rejected`);
-    lines.push(`  rows        ${count(rows.read)} read = ${parts.join(' + ')}`);
+    if (rows.deleted > 0) parts.push(`and ${count(rows.deleted)} deleted that the source no longer has`);
+    lines.push(`  rows        ${count(rows.read)} read = ${parts.join(' + ').replace(' + and ', ', and ')}`);
     lines.push(`  speed       ${count(report.rows_per_second)} rows/s over ${duration(report.seconds)}`);
   }
   for (const { table, rows: held, exact } of tables) {
     lines.push(`  table       ${table} holds ${exact ? '' : 'about '}${plural(held, 'row')}`);
+  }
+  for (const { table, column, loss, rows: changed } of report.coercions) {
+    lines.push(`  allowed     ${loss} changed ${plural(changed, 'row')} in ${table}.${column}`);
   }
   if (report.checksum && rows.read > 0) lines.push(`  checksum    ${report.checksum}`);
   for (const { partition, message } of report.errors) {

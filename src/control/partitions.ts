@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import type { LoadOutcome } from '../model/sink.ts';
+import type { LoadCounts } from '../model/sink.ts';
 import type { PartitionPlan } from '../model/source.ts';
 import { PARTITION_STEPS, statesBefore } from '../model/state.ts';
 import type { ControlDb, ControlSchema } from './db.ts';
@@ -88,7 +88,7 @@ export async function settlePartition(db: ControlDb, key: AttemptKey, settled: S
 }
 
 export type Settled =
-  | { state: 'done'; outcome: LoadOutcome }
+  | { state: 'done'; outcome: LoadCounts & { checksum: string } }
   | { state: 'skipped' }
   | { state: 'failed' | 'pending'; code: string; error: string }
   /** Given back by a worker that was asked to stop: no failure. */

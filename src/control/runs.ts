@@ -11,6 +11,7 @@ export interface NewRun {
   params: Record<string, unknown>;
   forced: boolean;
   retries: number;
+  max_rejects: string | null;
 }
 
 export async function createRun(db: ControlDb, run: NewRun): Promise<number> {
@@ -72,6 +73,15 @@ export async function beginFinalizing(db: ControlDb, id: number): Promise<boolea
     .where('partitions_running', '=', 0)
     .executeTakeFirst();
   return moved.numUpdatedRows > 0n;
+}
+
+/** Counts rows that a merge deleted. */
+export async function addDeleted(db: ControlDb, id: number, rows: number): Promise<void> {
+  await db
+    .updateTable('drayage.runs')
+    .set({ rows_deleted: sql`rows_deleted + ${rows}` })
+    .where('id', '=', id)
+    .execute();
 }
 
 function isEnd(state: RunState): boolean {

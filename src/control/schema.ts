@@ -2,6 +2,15 @@
 
 import type { Generated } from 'kysely';
 
+export interface Coercions {
+  run_id: number;
+  partition_id: number;
+  table_name: string;
+  column_name: string;
+  loss: string;
+  rows: number;
+}
+
 export interface Events {
   id: Generated<number>;
   at: Generated<Date>;
@@ -96,6 +105,8 @@ export interface Runs {
   rows_rejected: Generated<number>;
   bytes_read: Generated<number>;
   checksum: string | null;
+  max_rejects: string | null;
+  rows_deleted: Generated<number>;
 }
 
 export interface Workers {
@@ -109,6 +120,7 @@ export interface Workers {
 }
 
 export interface ControlSchema {
+  'drayage.coercions': Coercions;
   'drayage.events': Events;
   'drayage.loads': Loads;
   'drayage.partitions': Partitions;

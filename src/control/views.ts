@@ -23,6 +23,7 @@ export interface RunProgress {
   rows_unchanged: number;
   rows_superseded: number;
   rows_rejected: number;
+  rows_deleted: number;
   bytes_planned: number;
   bytes_read: number;
   seconds: number | null;

@@ -1,6 +1,15 @@
 import duckdb from '@duckdb/node-bindings';
-import { type ColumnBuffers, makeBatch, makeColumn, type RecordBatch, type Schema } from '../arrow/batch.ts';
+import {
+  type ColumnBuffers,
+  type Data,
+  type DataType,
+  makeBatch,
+  makeColumn,
+  type RecordBatch,
+  type Schema,
+} from '../arrow/batch.ts';
 import { viewOf } from '../arrow/copy.ts';
+import { take } from '../arrow/take.ts';
 import type { Scratch } from './scratch.ts';
 import { readStrings } from './strings.ts';
 
@@ -14,40 +23,90 @@ const { Type } = duckdb;
 export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema, scratch: Scratch): RecordBatch {
   scratch.reset();
   const rows = duckdb.data_chunk_get_size(chunk);
-  const columns = schema.fields.map((field, index) => {
-    return makeColumn(field.type, rows, vectorBuffers(duckdb.data_chunk_get_vector(chunk, index), rows, scratch));
+  const columns = schema.fields.map(({ type }, index) => {
+    return vectorToColumn(duckdb.data_chunk_get_vector(chunk, index), type, rows, scratch);
   });
   return makeBatch(schema, rows, columns);
 }
 
-function vectorBuffers(vector: duckdb.Vector, rows: number, scratch: Scratch): ColumnBuffers {
+function vectorToColumn(vector: duckdb.Vector, type: DataType, rows: number, scratch: Scratch): Data {
   const validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
+  return makeColumn(type, rows, { validity, ...vectorBuffers(vector, type, rows, validity, scratch) });
+}
+
+function vectorBuffers(
+  vector: duckdb.Vector,
+  arrow: DataType,
+  rows: number,
+  validity: Uint8Array | null,
+  scratch: Scratch,
+): Omit<ColumnBuffers, 'validity'> {
   const type = duckdb.vector_get_column_type(vector);
   const id = duckdb.get_type_id(type);
   switch (id) {
     case Type.BOOLEAN:
-      return { validity, data: packBits(duckdb.vector_get_data(vector, rows), rows, scratch) };
+      return { data: packBits(duckdb.vector_get_data(vector, rows), rows, scratch) };
     case Type.VARCHAR:
     case Type.BLOB: {
       const { offsets, bytes } = readStrings(duckdb.vector_get_data(vector, rows * 16), rows, validity, scratch);
-      return { validity, valueOffsets: offsets, data: bytes };
+      return { valueOffsets: offsets, data: bytes };
     }
     case Type.UUID:
-      return { validity, data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows, scratch) };
+      return { data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows, scratch) };
     case Type.DECIMAL: {
       const stored = duckdb.decimal_internal_type(type);
       const raw = duckdb.vector_get_data(vector, rows * DECIMAL_BYTES.get(stored)!);
-      return { validity, data: widen(raw, stored, rows, scratch) };
+      return { data: widen(raw, stored, rows, scratch) };
     }
+    case Type.LIST:
+      return listBuffers(vector, arrow, rows, validity, scratch);
+    case Type.ARRAY: {
+      const size = duckdb.array_type_array_size(type);
+      const child = duckdb.array_vector_get_child(vector);
+      const valueOffsets = scratch.int32(rows + 1).map((_, row) => row * size);
+      return { valueOffsets, children: [vectorToColumn(child, arrow.children[0]!.type, rows * size, scratch)] };
+    }
+    case Type.STRUCT:
+      return {
+        children: arrow.children.map((member: { type: DataType }, index: number) =>
+          vectorToColumn(duckdb.struct_vector_get_child(vector, index), member.type, rows, scratch),
+        ),
+      };
     default: {
       const { bytes, view } = FIXED.get(id)!;
       const raw = duckdb.vector_get_data(vector, rows * bytes);
-      return {
-        validity,
-        data: new view(raw.buffer as ArrayBuffer, raw.byteOffset, raw.byteLength / view.BYTES_PER_ELEMENT),
-      };
+      return { data: new view(raw.buffer as ArrayBuffer, raw.byteOffset, raw.byteLength / view.BYTES_PER_ELEMENT) };
     }
   }
+}
+
+/** A list is where its elements begin and how many they are, 64 bits each; those of a null row are undefined memory. */
+function listBuffers(
+  vector: duckdb.Vector,
+  arrow: DataType,
+  rows: number,
+  validity: Uint8Array | null,
+  scratch: Scratch,
+): Omit<ColumnBuffers, 'validity'> {
+  const raw = duckdb.vector_get_data(vector, rows * 16);
+  const words = new Uint32Array(raw.buffer as ArrayBuffer, raw.byteOffset, rows * 4);
+  const count = duckdb.list_vector_get_size(vector);
+  const elements = vectorToColumn(duckdb.list_vector_get_child(vector), arrow.children[0]!.type, count, scratch);
+  const valueOffsets = scratch.int32(rows + 1);
+  valueOffsets[0] = 0;
+  let inPlace = true;
+  for (let row = 0; row < rows; row++) {
+    const length = validity && ((validity[row >> 3]! >> (row & 7)) & 1) === 0 ? 0 : words[row * 4 + 2]!;
+    if (length > 0 && words[row * 4] !== valueOffsets[row]) inPlace = false;
+    valueOffsets[row + 1] = valueOffsets[row]! + length;
+  }
+  if (inPlace) return { valueOffsets, children: [elements] };
+  // Behind a filter the lists of the rows that went away still lie in between.
+  const places = scratch.int32(valueOffsets[rows]!);
+  for (let row = 0; row < rows; row++) {
+    for (let at = valueOffsets[row]!, from = words[row * 4]!; at < valueOffsets[row + 1]!; at++) places[at] = from++;
+  }
+  return { valueOffsets, children: [take(elements, places)] };
 }
 
 const FIXED = new Map([
@@ -66,6 +125,9 @@ const FIXED = new Map([
   [Type.TIME, { bytes: 8, view: BigInt64Array }],
   [Type.TIMESTAMP, { bytes: 8, view: BigInt64Array }],
   [Type.TIMESTAMP_TZ, { bytes: 8, view: BigInt64Array }],
+  [Type.TIME_NS, { bytes: 8, view: BigInt64Array }],
+  [Type.TIMESTAMP_NS, { bytes: 8, view: BigInt64Array }],
+  [Type.INTERVAL, { bytes: 16, view: Uint8Array }],
 ]);
 
 const DECIMAL_BYTES = new Map([

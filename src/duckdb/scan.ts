@@ -4,18 +4,23 @@ import { DrayageError } from '../base/errors.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
 import { Scratch } from './scratch.ts';
-import { arrowField, type DuckColumn, quoteIdentifier, readable } from './types.ts';
+import { arrowField, type DuckColumn, duckColumn, typeText } from './types.ts';
+
+export interface ScanOptions {
+  /** Interrupts the query. */
+  signal?: AbortSignal;
+  /** Whether batches stay good after the next one was asked for; costs memory of their own. */
+  keep?: boolean;
+}
 
 /**
- * Runs a query and yields its result in batches of up to 2,048 rows, one read ahead. A batch is good until the next
- * one is asked for.
- * @param signal interrupts the query
+ * Runs a query and yields its result in batches of up to 2,048 rows, one read ahead.
  * @throws TYPE_UNMAPPED when a column of the result is of a type that no batch can hold
  */
 export async function* scan(
   connection: DuckConnection,
   sql: string,
-  signal?: AbortSignal,
+  { signal, keep = false }: ScanOptions = {},
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const interrupt = () => connection.interrupt();
   signal?.throwIfAborted();
@@ -28,7 +33,7 @@ export async function* scan(
     ahead = connection.next(result);
     for (let chunk = await ahead; chunk; chunk = await ahead) {
       ahead = connection.next(result);
-      yield chunkToBatch(chunk, schema, scratch);
+      yield chunkToBatch(chunk, schema, keep ? new Scratch() : scratch);
     }
   } finally {
     signal?.removeEventListener('abort', interrupt);
@@ -38,13 +43,20 @@ export async function* scan(
 }
 
 function resultSchema(result: duckdb.Result): Schema {
-  const fields = Array.from({ length: duckdb.column_count(result) }, (_, index) => {
-    const name = duckdb.column_name(result, index);
-    const field = arrowField(name, duckdb.column_logical_type(result, index));
-    if (!field) throw new DrayageError('TYPE_UNMAPPED', `Column ${name} is of a type that cannot be read.`);
+  const fields = resultColumns(result).map(({ name, type }) => {
+    const field = arrowField(name, type);
+    if (!field)
+      throw new DrayageError('TYPE_UNMAPPED', `Column ${name} is of type ${typeText(type)}, which cannot be read.`);
     return field;
   });
   return makeSchema(fields);
+}
+
+function resultColumns(result: duckdb.Result): { name: string; type: duckdb.LogicalType }[] {
+  return Array.from({ length: duckdb.column_count(result) }, (_, index) => ({
+    name: duckdb.column_name(result, index),
+    type: duckdb.column_logical_type(result, index),
+  }));
 }
 
 /** A small result as objects; integers of 64 bits come as bigint. */
@@ -58,18 +70,14 @@ export async function rows(connection: DuckConnection, sql: string): Promise<Rec
 
 /** The columns that a query gives, without running it. */
 export async function describe(connection: DuckConnection, sql: string): Promise<DuckColumn[]> {
-  const found = await rows(connection, `select column_name, column_type from (describe ${sql})`);
-  return found.map((row) => readable(String(row.column_name), String(row.column_type)));
+  return resultColumns(await dryRun(connection, sql)).map(({ name, type }) => duckColumn(name, type));
 }
 
 /** The Arrow schema that `scan` gives for a query, without running it. */
 export async function schemaOf(connection: DuckConnection, sql: string): Promise<Schema> {
-  const result = await connection.stream(`select * from (${sql}) limit 0`);
-  return resultSchema(result);
+  return resultSchema(await dryRun(connection, sql));
 }
 
-/** Wraps a query so that every column arrives as Arrow; `columns` come from `describe`. */
-export function readableQuery(sql: string, columns: readonly DuckColumn[]): string {
-  const list = columns.map(({ name, expression }) => `${expression} as ${quoteIdentifier(name)}`);
-  return `select ${list.join(', ')} from (${sql})`;
+function dryRun(connection: DuckConnection, sql: string): Promise<duckdb.Result> {
+  return connection.stream(`select * from (${sql}) limit 0`);
 }

@@ -1,82 +1,161 @@
 import duckdb from '@duckdb/node-bindings';
 import type { Field } from '../arrow/batch.ts';
-import { fieldOf, type Kind } from '../arrow/types.ts';
+import { fieldOf, type Kind, listField, structField } from '../arrow/types.ts';
 
 const { Type } = duckdb;
 
-/** DuckDB types that become Arrow as they are. */
-const DIRECT = new Map<number, Kind>([
-  [Type.BOOLEAN, 'bool'],
-  [Type.TINYINT, 'int8'],
-  [Type.SMALLINT, 'int16'],
-  [Type.INTEGER, 'int32'],
-  [Type.BIGINT, 'int64'],
-  [Type.UTINYINT, 'uint8'],
-  [Type.USMALLINT, 'uint16'],
-  [Type.UINTEGER, 'uint32'],
-  [Type.UBIGINT, 'uint64'],
-  [Type.HUGEINT, 'decimal'],
-  [Type.FLOAT, 'float32'],
-  [Type.DOUBLE, 'float64'],
-  [Type.VARCHAR, 'utf8'],
-  [Type.BLOB, 'binary'],
-  [Type.UUID, 'uuid'],
-  [Type.DATE, 'date'],
-  [Type.TIME, 'time'],
-  [Type.TIMESTAMP, 'timestamp'],
-  [Type.TIMESTAMP_TZ, 'timestamptz'],
-]);
-
-/** The Arrow field that a DuckDB column becomes, or undefined when it has to be cast first (see `readable`). */
-export function arrowField(name: string, type: duckdb.LogicalType): Field | undefined {
-  const id = duckdb.get_type_id(type);
-  if (id === Type.DECIMAL) return fieldOf(name, 'decimal', duckdb.decimal_width(type), duckdb.decimal_scale(type));
-  if (id === Type.VARCHAR && duckdb.logical_type_get_alias(type) === 'JSON') return fieldOf(name, 'json');
-  const kind = DIRECT.get(id);
-  return kind && fieldOf(name, kind);
+interface Leaf {
+  /** As DuckDB writes it. */
+  name: string;
+  /** What it becomes in Arrow; absent when it has to be cast first. */
+  kind?: Exclude<Kind, 'list' | 'struct'>;
+  /** The type that it is cast to without losing anything. */
+  cast?: string;
 }
 
-/** A column of a DuckDB query and the expression that reads it without losing anything. */
+/** One line per type of DuckDB that holds no others. */
+const LEAVES = new Map<number, Leaf>([
+  [Type.BOOLEAN, { name: 'BOOLEAN', kind: 'bool' }],
+  [Type.TINYINT, { name: 'TINYINT', kind: 'int8' }],
+  [Type.SMALLINT, { name: 'SMALLINT', kind: 'int16' }],
+  [Type.INTEGER, { name: 'INTEGER', kind: 'int32' }],
+  [Type.BIGINT, { name: 'BIGINT', kind: 'int64' }],
+  [Type.UTINYINT, { name: 'UTINYINT', kind: 'uint8' }],
+  [Type.USMALLINT, { name: 'USMALLINT', kind: 'uint16' }],
+  [Type.UINTEGER, { name: 'UINTEGER', kind: 'uint32' }],
+  [Type.UBIGINT, { name: 'UBIGINT', kind: 'uint64' }],
+  [Type.HUGEINT, { name: 'HUGEINT', kind: 'decimal' }],
+  [Type.UHUGEINT, { name: 'UHUGEINT', cast: 'VARCHAR' }],
+  [Type.BIGNUM, { name: 'BIGNUM', cast: 'VARCHAR' }],
+  [Type.FLOAT, { name: 'FLOAT', kind: 'float32' }],
+  [Type.DOUBLE, { name: 'DOUBLE', kind: 'float64' }],
+  [Type.VARCHAR, { name: 'VARCHAR', kind: 'utf8' }],
+  [Type.ENUM, { name: 'ENUM', cast: 'VARCHAR' }],
+  [Type.BIT, { name: 'BIT', cast: 'VARCHAR' }],
+  [Type.BLOB, { name: 'BLOB', kind: 'binary' }],
+  [Type.UUID, { name: 'UUID', kind: 'uuid' }],
+  [Type.DATE, { name: 'DATE', kind: 'date' }],
+  [Type.TIME, { name: 'TIME', kind: 'time' }],
+  [Type.TIME_NS, { name: 'TIME_NS', kind: 'time_ns' }],
+  [Type.TIME_TZ, { name: 'TIME WITH TIME ZONE', cast: 'VARCHAR' }],
+  [Type.TIMESTAMP_S, { name: 'TIMESTAMP_S', cast: 'TIMESTAMP' }],
+  [Type.TIMESTAMP_MS, { name: 'TIMESTAMP_MS', cast: 'TIMESTAMP' }],
+  [Type.TIMESTAMP, { name: 'TIMESTAMP', kind: 'timestamp' }],
+  [Type.TIMESTAMP_NS, { name: 'TIMESTAMP_NS', kind: 'timestamp_ns' }],
+  [Type.TIMESTAMP_TZ, { name: 'TIMESTAMP WITH TIME ZONE', kind: 'timestamptz' }],
+  [Type.INTERVAL, { name: 'INTERVAL', kind: 'interval' }],
+  [Type.GEOMETRY, { name: 'GEOMETRY' }],
+  [Type.VARIANT, { name: 'VARIANT', cast: 'JSON' }],
+  [Type.SQLNULL, { name: '"NULL"', cast: 'INTEGER' }],
+]);
+
+/** Those that hold others and become JSON wherever they are. */
+const AS_JSON = new Map<number, string>([
+  [Type.MAP, 'MAP'],
+  [Type.UNION, 'UNION'],
+]);
+
+/** How a column of lists or structs is read: as Arrow's, for an array or a composite type, or as JSON. */
+export type Form = 'nested' | 'json';
+
+/** A column of a DuckDB query. */
 export interface DuckColumn {
   name: string;
   /** As DuckDB writes it, for example `STRUCT(a INTEGER)`. */
   type: string;
-  /** Undefined when no Arrow type of ours holds this one; the transform has to cast it. */
-  expression: string | undefined;
+  /**
+   * The expression that reads it without losing anything; undefined when no Arrow type of ours holds this one, and the
+   * transform has to cast it.
+   */
+  expression(form: Form): string | undefined;
 }
 
-/** @param type as `DESCRIBE` prints it */
-export function readable(name: string, type: string): DuckColumn {
+export function duckColumn(name: string, type: duckdb.LogicalType): DuckColumn {
   const quoted = quoteIdentifier(name);
-  if (/[[\]]$|^(STRUCT|MAP|UNION)\(/.test(type)) return { name, type, expression: `to_json(${quoted})` };
-  if (/^ENUM\(/.test(type)) return { name, type, expression: `${quoted}::varchar` };
-  if (type === 'TIMESTAMP_S' || type === 'TIMESTAMP_MS') return { name, type, expression: `${quoted}::timestamp` };
-  const direct = /^DECIMAL\(/.test(type) || DIRECT_NAMES.has(type);
-  return { name, type, expression: direct ? quoted : undefined };
+  const id = duckdb.get_type_id(type);
+  const expression = (form: Form) => {
+    // Well-known binary: the form that every other system reads (ISO 19125).
+    if (id === Type.GEOMETRY) return `st_aswkb(${quoted})`;
+    if (AS_JSON.has(id) || (form === 'json' && isNested(id))) return `${quoted}::JSON`;
+    const cast = castOf(type);
+    if (cast === undefined) return undefined;
+    return cast === typeText(type) ? quoted : `${quoted}::${cast}`;
+  };
+  return { name, type: typeText(type), expression };
 }
 
-const DIRECT_NAMES = new Set([
-  'BOOLEAN',
-  'TINYINT',
-  'SMALLINT',
-  'INTEGER',
-  'BIGINT',
-  'UTINYINT',
-  'USMALLINT',
-  'UINTEGER',
-  'UBIGINT',
-  'HUGEINT',
-  'FLOAT',
-  'DOUBLE',
-  'VARCHAR',
-  'JSON',
-  'BLOB',
-  'UUID',
-  'DATE',
-  'TIME',
-  'TIMESTAMP',
-  'TIMESTAMP WITH TIME ZONE',
-]);
+function isNested(id: number): boolean {
+  return id === Type.LIST || id === Type.ARRAY || id === Type.STRUCT;
+}
+
+/** The type as DuckDB writes it; the labels of an enum are left out. */
+export function typeText(type: duckdb.LogicalType): string {
+  return nestedText(type, (leaf, id) => {
+    if (id === Type.DECIMAL) return `DECIMAL(${duckdb.decimal_width(leaf)},${duckdb.decimal_scale(leaf)})`;
+    return duckdb.logical_type_get_alias(leaf) ?? LEAVES.get(id)?.name ?? AS_JSON.get(id) ?? `type ${id}`;
+  })!;
+}
+
+/** The type in which Arrow can take it over, as SQL; undefined when there is none. */
+function castOf(type: duckdb.LogicalType): string | undefined {
+  return nestedText(type, (leaf, id) => {
+    if (AS_JSON.has(id)) return 'JSON';
+    const known = LEAVES.get(id);
+    return known?.cast ?? (id === Type.DECIMAL || known?.kind ? typeText(leaf) : undefined);
+  });
+}
+
+function nestedText(
+  type: duckdb.LogicalType,
+  textOf: (leaf: duckdb.LogicalType, id: number) => string | undefined,
+): string | undefined {
+  const id = duckdb.get_type_id(type);
+  if (id === Type.LIST) {
+    const element = nestedText(duckdb.list_type_child_type(type), textOf);
+    return element && `${element}[]`;
+  }
+  if (id === Type.ARRAY) {
+    const element = nestedText(duckdb.array_type_child_type(type), textOf);
+    return element && `${element}[${duckdb.array_type_array_size(type)}]`;
+  }
+  if (id !== Type.STRUCT) return textOf(type, id);
+  const members = structMembers(type).map((member) => {
+    const text = nestedText(member.type, textOf);
+    return text && `${quoteIdentifier(member.name)} ${text}`;
+  });
+  return members.includes(undefined) ? undefined : `STRUCT(${members.join(', ')})`;
+}
+
+/** The Arrow field that a DuckDB column becomes, or undefined when it has to be cast first (see `duckColumn`). */
+export function arrowField(name: string, type: duckdb.LogicalType): Field | undefined {
+  const id = duckdb.get_type_id(type);
+  if (id === Type.DECIMAL) return fieldOf(name, 'decimal', duckdb.decimal_width(type), duckdb.decimal_scale(type));
+  if (id === Type.VARCHAR && duckdb.logical_type_get_alias(type) === 'JSON') return fieldOf(name, 'json');
+  if (id === Type.LIST || id === Type.ARRAY) {
+    const element = arrowField('item', elementType(type));
+    return element && listField(name, element);
+  }
+  if (id === Type.STRUCT) {
+    const members = structMembers(type).map((member) => arrowField(member.name, member.type));
+    return members.includes(undefined) ? undefined : structField(name, members as Field[]);
+  }
+  const kind = LEAVES.get(id)?.kind;
+  return kind && fieldOf(name, kind);
+}
+
+/** Of a list, or of an array of fixed length. */
+export function elementType(type: duckdb.LogicalType): duckdb.LogicalType {
+  return duckdb.get_type_id(type) === Type.LIST
+    ? duckdb.list_type_child_type(type)
+    : duckdb.array_type_child_type(type);
+}
+
+export function structMembers(type: duckdb.LogicalType): { name: string; type: duckdb.LogicalType }[] {
+  return Array.from({ length: duckdb.struct_type_child_count(type) }, (_, index) => ({
+    name: duckdb.struct_type_child_name(type, index),
+    type: duckdb.struct_type_child_type(type, index),
+  }));
+}
 
 /** A DuckDB identifier in double quotes. */
 export function quoteIdentifier(name: string): string {

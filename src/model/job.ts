@@ -1,5 +1,6 @@
 import { DrayageError, type Where } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import { parseRejectLimit } from './limits.ts';
 import { type ParamDeclarations, type ParamValues, validateParams } from './params.ts';
 import type { Source } from './source.ts';
 import type { Target } from './target.ts';
@@ -12,10 +13,15 @@ export interface JobDefinition<Params extends ParamDeclarations = ParamDeclarati
   description: string;
   params?: Params;
   source: (params: ParamValues<Params>) => Source;
-  /** Left out: the source's columns go into the like-named columns of the target. */
-  transform?: Transform;
-  /** By table name as written in SQL, quoted where needed. */
+  /**
+   * Left out: the source's columns go into the like-named columns of the target. With several targets, one for each,
+   * by their names.
+   */
+  transform?: Transform | Readonly<Record<string, Transform>>;
+  /** By table name as written in SQL, quoted where needed. Filled in this order, in one transaction per partition. */
   targets: Record<string, Target>;
+  /** Rejects that a partition may have before it fails as a whole: a number, or a share such as `'1%'`. Default any. */
+  maxRejects?: number | string;
   /** Attempts after the first one, for failures that may pass. Default 3. */
   retries?: number;
 }
@@ -26,7 +32,7 @@ export interface Job extends JobDefinition {
   retries: number;
 }
 
-const FIELDS = ['name', 'description', 'params', 'source', 'transform', 'targets', 'retries'];
+const FIELDS = ['name', 'description', 'params', 'source', 'transform', 'targets', 'maxRejects', 'retries'];
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /**
@@ -49,9 +55,6 @@ export function defineJob<const Params extends ParamDeclarations>(definition: Jo
   if (typeof given.source !== 'function') {
     throw invalid(where, 'source', 'is not a function', 'Write source: ({ path }) => files(path), for example.');
   }
-  if (given.transform !== undefined && !hasKind(given.transform)) {
-    throw invalid(where, 'transform', 'is not a transform', 'Use sql`…` or batches(…).');
-  }
   const targets = given.targets;
   if (typeof targets !== 'object' || targets === null || Object.keys(targets).length === 0) {
     throw invalid(where, 'targets', 'names no table', 'Write targets: { my_table: table({ … }) }.');
@@ -59,8 +62,9 @@ export function defineJob<const Params extends ParamDeclarations>(definition: Jo
   for (const [name, target] of Object.entries(targets)) {
     if (!hasKind(target)) throw invalid(where, `targets.${name}`, 'is not a target', 'Use table({ … }).');
   }
-  if (Object.keys(targets).length > 1) {
-    throw invalid(where, 'targets', 'names several tables', 'A transform of sql or batches fills one table.');
+  validateTransform(given.transform, Object.keys(targets), where);
+  if (given.maxRejects !== undefined && !parseRejectLimit(given.maxRejects as string)) {
+    throw invalid(where, 'maxRejects', `is ${given.maxRejects}`, `Use a whole number, or a share such as '1%'.`);
   }
   const retries = given.retries ?? 3;
   if (typeof retries !== 'number' || !Number.isInteger(retries) || retries < 0 || retries > 100) {
@@ -68,6 +72,31 @@ export function defineJob<const Params extends ParamDeclarations>(definition: Jo
   }
   const params = validateParams(given.params ?? {}, where);
   return Object.freeze({ ...definition, params, retries }) as unknown as Job;
+}
+
+function validateTransform(transform: unknown, targets: readonly string[], where: Where): void {
+  if (hasKind(transform) || (transform === undefined && targets.length === 1)) {
+    if (targets.length === 1) return;
+    throw invalid(where, 'transform', 'is one for several tables', 'Give each its own: { table_a: sql`…`, … }.');
+  }
+  if (transform === undefined) {
+    throw invalid(where, 'transform', 'is missing, and there are several tables', 'Give each its own by its name.');
+  }
+  if (typeof transform !== 'object' || transform === null) {
+    throw invalid(where, 'transform', 'is not a transform', 'Use sql`…` or batches(…).');
+  }
+  for (const [name, one] of Object.entries(transform)) {
+    if (!targets.includes(name))
+      throw invalid(where, `transform.${name}`, 'names no target', didYouMean(name, targets));
+    if (!hasKind(one)) throw invalid(where, `transform.${name}`, 'is not a transform', 'Use sql`…` or batches(…).');
+  }
+  const without = targets.find((name) => !(name in transform));
+  if (without) throw invalid(where, `transform.${without}`, 'is missing', 'Say what goes into that table.');
+}
+
+/** What goes into one of the targets. */
+export function transformOf({ transform }: Pick<JobDefinition, 'transform'>, target: string): Transform | undefined {
+  return hasKind(transform) ? (transform as Transform) : (transform as Record<string, Transform> | undefined)?.[target];
 }
 
 function hasKind(value: unknown): boolean {

@@ -29,13 +29,25 @@ export interface LoadCounts {
   rejected: number;
 }
 
+/** How many rows lost something that the job allows a column to lose. */
+export interface Coercion {
+  column: string;
+  /** As in the target's `allow`, or `packed`. */
+  loss: string;
+  rows: number;
+}
+
 export interface LoadOutcome extends LoadCounts {
+  coercions: Coercion[];
   /** Additive checksum of the rows sent, 16 hexadecimal digits. */
   checksum: string;
 }
 
-/** Keeps rejects in the transaction of the load. */
-export type KeepRejects = (rejects: readonly Reject[]) => Promise<void>;
+/**
+ * Keeps rejects in the transaction of the load.
+ * @param total how many the table has had so far, these included
+ */
+export type KeepRejects = (rejects: readonly Reject[], total: number) => Promise<void>;
 
 /** Told about progress while a load is going on; what is told is not committed yet. */
 export type OnProgress = (rowsRead: number) => void;

@@ -1,17 +1,39 @@
 import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import { LOSSES, type Loss } from '../postgres/encode/coerce.ts';
 
-export type Mode = 'append' | 'upsert';
+/** How rows get into a table; docs/write-modes.md tells them apart. */
+export const MODES = ['append', 'upsert', 'replace', 'merge'] as const;
+export type Mode = (typeof MODES)[number];
+
+export const CONFLICTS = ['update', 'ignore', 'error'] as const;
+export type OnConflict = (typeof CONFLICTS)[number];
 
 export interface TargetOptions {
   /** File in `sql/targets/` that creates the table; run when the table is absent. */
   ddl?: string;
   /** File in `sql/targets/` that is run when all rows are in: indexes and constraints. Must do no harm twice. */
   after?: string;
-  /** `append` adds rows; `upsert` replaces those with the same key, and leaves equal ones alone. Default append. */
+  /** `infer` makes the table from the source's columns when it is absent. */
+  createTable?: 'infer';
+  /** Columns that the table lacks are added to it before anything is loaded. */
+  evolve?: boolean;
+  /** Default append. */
   mode?: Mode;
-  /** Columns of a unique index; needed for upsert. */
+  /** Columns of a unique index; needed for upsert and merge, and the primary key of an inferred table. */
   key?: readonly string[];
+  /** What an upsert does with a row whose key is there already. Default update. */
+  onConflict?: OnConflict;
+  /** A column that grows with every change of a row: a row that is older than the one in the table changes nothing. */
+  version?: string;
+  /** For merge: the source holds every row that there is, so that a key it no longer has is deleted. */
+  complete?: boolean;
+  /** By column, what it may lose; every row that does is counted. Anything else that would be lost is a reject. */
+  allow?: Readonly<Record<string, Loss>>;
+  /** Columns of the source that the table has no column for go together into one. */
+  pack?: { into: string; as: 'jsonb' | 'array' };
+  /** Columns are spread over the table and those named like it with _2, _3 …; each has the key. */
+  split?: boolean;
 }
 
 /** A Postgres table that a job fills. */
@@ -19,20 +41,58 @@ export interface Target {
   kind: 'table';
   ddl: string | undefined;
   after: string | undefined;
+  infer: boolean;
+  evolve: boolean;
   mode: Mode;
   key: readonly string[];
+  onConflict: OnConflict;
+  version: string | undefined;
+  allow: Readonly<Record<string, Loss>>;
+  pack: { into: string; as: 'jsonb' | 'array' } | undefined;
+  split: boolean;
 }
 
-const FIELDS = ['ddl', 'after', 'mode', 'key'];
+const FIELDS = [
+  ...['ddl', 'after', 'createTable', 'evolve', 'mode', 'key', 'onConflict', 'version', 'complete', 'allow'],
+  ...['pack', 'split'],
+];
 
 /** @throws JOB_INVALID with the field at fault */
 export function table(options: TargetOptions = {}): Target {
   const unknown = Object.keys(options).find((field) => !FIELDS.includes(field));
   if (unknown) throw invalid(unknown, `is unknown.${didYouMean(unknown, FIELDS)}`);
-  const { ddl, after, mode = 'append', key = [] } = options;
-  if (mode !== 'append' && mode !== 'upsert') throw invalid('mode', `is "${mode}", not append or upsert`);
-  if (mode === 'upsert' && key.length === 0) throw invalid('key', 'is missing, and upsert needs one');
-  return Object.freeze({ kind: 'table', ddl, after, mode, key });
+  const { ddl, after, createTable, evolve = false, mode = 'append', key = [] } = options;
+  const { onConflict = 'update', version, complete = false, allow = {}, pack, split = false } = options;
+  oneOf('mode', mode, MODES);
+  oneOf('onConflict', onConflict, CONFLICTS);
+  const keyed = mode === 'upsert' || mode === 'merge';
+  if (createTable !== undefined && createTable !== 'infer') throw invalid('createTable', 'is not "infer"');
+  if (createTable && ddl) throw invalid('createTable', 'and ddl both say what the table is');
+  if (keyed && key.length === 0) throw invalid('key', `is missing, and ${mode} needs one`);
+  if (split && key.length === 0) throw invalid('key', 'is missing, and split needs one to hold the tables together');
+  if (mode !== 'upsert' && options.onConflict) throw invalid('onConflict', `has no meaning with mode ${mode}`);
+  if (version !== undefined && (!keyed || onConflict !== 'update')) {
+    throw invalid('version', 'has a meaning only where rows are updated: upsert or merge');
+  }
+  if (mode === 'merge' && !complete) {
+    throw invalid('complete', 'is missing: merge deletes rows that the source no longer has, so say complete: true');
+  }
+  if (mode !== 'merge' && complete) throw invalid('complete', `has no meaning with mode ${mode}`);
+  if (split && (mode === 'replace' || mode === 'merge' || pack))
+    throw invalid('split', `does not go with ${pack ? 'pack' : mode}`);
+  for (const [column, loss] of Object.entries(allow)) oneOf(`allow.${column}`, loss, Object.keys(LOSSES));
+  if (pack && (typeof pack.into !== 'string' || !['jsonb', 'array'].includes(pack.as))) {
+    throw invalid('pack', `is not { into: 'column', as: 'jsonb' | 'array' }`);
+  }
+  return Object.freeze({
+    ...{ kind: 'table', ddl, after, infer: createTable === 'infer', evolve },
+    ...{ mode, key, onConflict, version, allow, pack, split },
+  } as const);
+}
+
+function oneOf(field: string, value: string, known: readonly string[]): void {
+  if (known.includes(value)) return;
+  throw invalid(field, `is "${value}", not ${known.join(', ')}.${didYouMean(value, known)}`);
 }
 
 function invalid(field: string, problem: string): DrayageError {

@@ -1,15 +1,17 @@
 import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
+import { describeTypes, type PgType } from './types.ts';
 
 export interface TableColumn {
   name: string;
-  oid: number;
   /** As Postgres writes it, for example `numeric(15,2)`. */
   type: string;
-  /** The raw type modifier, -1 when there is none (`pg_attribute.atttypmod`). */
-  typmod: number;
+  pgType: PgType;
+  /** Also by its domain. */
   notNull: boolean;
   hasDefault: boolean;
+  /** Numbered by Postgres when no value is given. */
+  identity: boolean;
   /** Computed by Postgres: a load can never write it. */
   generated: boolean;
 }
@@ -17,6 +19,8 @@ export interface TableColumn {
 export interface UniqueIndex {
   name: string;
   columns: string[];
+  /** Of a partial index, as SQL with bare column names. */
+  predicate: string | null;
 }
 
 export interface Table {
@@ -27,6 +31,8 @@ export interface Table {
   sql: string;
   columns: TableColumn[];
   uniqueIndexes: UniqueIndex[];
+  /** Whether some constraint may wait for the end of the transaction. */
+  deferrable: boolean;
 }
 
 /**
@@ -34,33 +40,42 @@ export interface Table {
  * @returns undefined when there is no such table
  */
 export async function describeTable(client: ClientBase, name: string): Promise<Table | undefined> {
-  const found = await client.query<{ oid: number; schema: string; name: string; sql: string }>(
-    `select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name, format('%I.%I', n.nspname, c.relname) as sql
+  const { rows: tables } = await client.query<Omit<Table, 'columns' | 'uniqueIndexes'>>(
+    `select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name,
+       format('%I.%I', n.nspname, c.relname) as sql,
+       exists (select from pg_constraint d where d.conrelid = c.oid and d.condeferrable) as deferrable
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.oid = to_regclass($1) and c.relkind in ('r', 'p')`,
     [name],
   );
-  const table = found.rows[0];
+  const [table] = tables;
   if (!table) return undefined;
-  const columns = await client.query<TableColumn>(
+  const { rows: found } = await client.query<Omit<TableColumn, 'pgType'> & { oid: number; typmod: number }>(
     `select a.attname as name, a.atttypid::int8::float8 as oid, format_type(a.atttypid, a.atttypmod) as type,
-       a.atttypmod as typmod, a.attnotnull as "notNull", a.attgenerated <> '' as generated,
-       (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' as "hasDefault"
-     from pg_attribute a where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`,
+       a.atttypmod as typmod, a.attnotnull or t.typnotnull as "notNull", a.attgenerated <> '' as generated,
+       a.attidentity <> '' as identity,
+       (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' or t.typdefault is not null as "hasDefault"
+     from pg_attribute a join pg_type t on t.oid = a.atttypid
+     where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`,
     [table.oid],
   );
+  const build = await describeTypes(
+    client,
+    found.map(({ oid }) => oid),
+  );
+  const columns = found.map(({ oid, typmod, ...column }) => ({ ...column, pgType: build(oid, typmod) }));
   const indexes = await client.query<UniqueIndex>(
-    // Partial and expression indexes cannot be the arbiter of a plain ON CONFLICT (columns).
-    `select c.relname as name, array_agg(a.attname::text order by k.position) as columns
+    `select c.relname as name, array_agg(a.attname::text order by k.position) as columns,
+       pg_get_expr(i.indpred, i.indrelid) as predicate
      from pg_index i join pg_class c on c.oid = i.indexrelid
      cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, position)
      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-     where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+     where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indexprs is null
        and k.position <= i.indnkeyatts
-     group by c.relname order by c.relname`,
+     group by c.relname, i.indpred, i.indrelid order by i.indpred is not null, c.relname`,
     [table.oid],
   );
-  return { ...table, columns: columns.rows, uniqueIndexes: indexes.rows };
+  return { ...table, columns, uniqueIndexes: indexes.rows };
 }
 
 /** As `describeTable`. @throws TARGET_INVALID when there is no such table */

@@ -28,7 +28,45 @@ const TRANSIENT = /^(08|40|53|57P|55P03|55006|58|25P0[23])/;
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)/;
 const CONNECTION_ENDED =
   /Connection terminated|connection is closed|Client has encountered a connection error|not queryable|timeout exceeded when trying to connect/i;
-const ROW_CLASSES = /^(22|23)/;
+/** Data, constraints, views with a check, raised by a trigger, and rows or index entries that are too large. */
+const ROW_CLASSES = /^(22|23|44|P0|54000)/;
+/** Nothing that another row would mend: syntax and rights, and what is wrong with the server or the transaction. */
+const NOT_OF_A_ROW = /^(0A|2[58BD]|42|55|57|58|F0|XX)/;
+const IN_COPY = /^COPY .*?, line (\d+)/m;
+
+/** Short and stable names, for grouping rejects. */
+const REASONS: Record<string, string> = {
+  '23502': 'null_not_allowed',
+  '23503': 'foreign_key',
+  '23505': 'not_unique',
+  '23514': 'check',
+  '23P01': 'exclusion',
+  '22001': 'too_long',
+  '22003': 'out_of_range',
+  '54000': 'too_large',
+  P0001: 'raised',
+};
+
+/** What is wrong with a row that the server has refused; undefined when the error is not about a row. */
+export function faultOf(error: unknown): { column: string | null; reason: string; message: string } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code = '', message, detail, column, where = '' } = error as ServerError;
+  if (!/^[0-9A-Z]{5}$/.test(code) || TRANSIENT.test(code)) return undefined;
+  // A trigger may raise any code it likes; then the place in the COPY tells that it was about a row.
+  if (!ROW_CLASSES.test(code) && (NOT_OF_A_ROW.test(code) || !IN_COPY.test(where))) return undefined;
+  const named = column ?? /^COPY .*?, line \d+, column ([^:\n]+)/m.exec(where)?.[1] ?? null;
+  return {
+    column: named,
+    reason: REASONS[code] ?? `sqlstate_${code}`,
+    message: detail ? `${message}; ${detail}` : message,
+  };
+}
+
+/** Which of so many rows of a COPY the server stumbled over, from 0; undefined when it does not say. */
+export function rowInCopy(error: unknown, rows: number): number | undefined {
+  const line = Number(IN_COPY.exec((error as ServerError).where ?? '')?.[1]);
+  return line >= 1 && line <= rows ? line - 1 : undefined;
+}
 
 /** A failure of a statement on an established connection, classified once for everybody. */
 export function databaseError(error: unknown): DrayageError {

@@ -1,17 +1,20 @@
 import type pg from 'pg';
 import { DrayageError } from '../base/errors.ts';
+import { noteCoercions } from '../control/coercions.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { holdsPartition, type Partition, settlePartition } from '../control/partitions.ts';
 import { insertRejects } from '../control/rejects.ts';
 import { beginFinalizing } from '../control/runs.ts';
 import { endEarlierAttempts, nameAttempt } from '../ledger/backends.ts';
 import { completeLoad, enterLoad } from '../ledger/loads.ts';
-import type { KeepRejects, LoadOutcome } from '../model/sink.ts';
+import type { RejectLimit } from '../model/limits.ts';
+import type { Coercion, KeepRejects, LoadCounts } from '../model/sink.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
 import { type Claim, completeJob, insertFinalizeJob, type PartitionJob } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
+import { RejectKeeper } from './rejects.ts';
 
 /** One attempt at a partition that is about to be loaded. */
 export interface Attempt {
@@ -21,10 +24,19 @@ export interface Attempt {
   /** OIDs of the target tables. */
   targets: readonly number[];
   forced: boolean;
+  /** Rejects that are put up with; undefined for any number. */
+  limit: RejectLimit | undefined;
+}
+
+/** What became of the partition's rows, all tables together. */
+export interface PartitionOutcome extends LoadCounts {
+  checksum: string;
+  /** By table, what the rows lost by permission. */
+  coercions: ReadonlyMap<string, readonly Coercion[]>;
 }
 
 /** Reads, transforms and sends the rows on the given connection. */
-export type Load = (client: pg.PoolClient, keepRejects: KeepRejects) => Promise<LoadOutcome>;
+export type Load = (client: pg.PoolClient, keepRejects: KeepRejects) => Promise<PartitionOutcome>;
 
 /**
  * The exactly-once protocol, and the only place that knows its order: rows, rejects, ledger, progress and queue job
@@ -37,7 +49,7 @@ export type Load = (client: pg.PoolClient, keepRejects: KeepRejects) => Promise<
  *  5. The one that settles the last partition sends the run to its finish.
  *
  * @returns undefined when the content was there already
- * @throws CLAIM_LOST when another attempt has taken over; nothing is committed then
+ * @throws CLAIM_LOST when another attempt has taken over, TOO_MANY_REJECTS; nothing is committed then
  */
 export async function commitAttempt(
   pool: pg.Pool,
@@ -45,8 +57,8 @@ export async function commitAttempt(
   attempt: Attempt,
   load: Load,
   signal: AbortSignal,
-): Promise<LoadOutcome | undefined> {
-  const { claim, partition, job, targets, forced } = attempt;
+): Promise<PartitionOutcome | undefined> {
+  const { claim, partition, job, targets, forced, limit } = attempt;
   const run = partition.run_id;
   const key = { fingerprint: partition.fingerprint, targets };
   const work = async (client: pg.PoolClient) => {
@@ -56,8 +68,15 @@ export async function commitAttempt(
     if (!(await holdsPartition(tx, partition))) throw claimLost();
 
     const isNew = await enterLoad(client, { ...key, job, partition: partition.key, run }, forced);
-    const outcome = isNew ? await load(client, (rejects) => insertRejects(tx, run, partition.id, rejects)) : undefined;
-    if (outcome) await completeLoad(client, key, outcome);
+    const keeper = new RejectKeeper(limit, (rejects) => insertRejects(tx, run, partition.id, rejects));
+    const outcome = isNew ? await load(client, keeper.keep) : undefined;
+    if (outcome) {
+      keeper.assertWithin(outcome);
+      await completeLoad(client, key, outcome);
+      for (const [table, coercions] of outcome.coercions) {
+        await noteCoercions(tx, { run, partition: partition.id, table }, coercions);
+      }
+    }
 
     const settled = outcome ? ({ state: 'done', outcome } as const) : ({ state: 'skipped' } as const);
     if (!(await settlePartition(tx, partition, settled))) throw claimLost();

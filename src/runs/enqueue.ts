@@ -1,23 +1,33 @@
 import { userInfo } from 'node:os';
+import type pg from 'pg';
 import { DrayageError, explain, locate } from '../base/errors.ts';
-import type { ControlDb, ControlSchema } from '../control/db.ts';
+import type { ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
 import { cancelPending, insertPartitions, type NewPartition } from '../control/partitions.ts';
 import { createRun, moveRun } from '../control/runs.ts';
 import { findLoads } from '../ledger/loads.ts';
+import type { Route } from '../model/route.ts';
 import type { PartitionPlan } from '../model/source.ts';
-import type { Table } from '../postgres/catalog.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import type { Boss } from '../queue/boss.ts';
 import { insertPartitionJobs } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
 import { finishIfSettled } from './commit.ts';
-import { Planner, type PreparedJob, prepareTable, withSourceContext } from './plan.ts';
+import { Planner, withSourceContext } from './plan.ts';
+import type { PreparedJob } from './prepare.ts';
+import { openRoutes, prepareRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
 /** Partitions per transaction: many enough to be fast, few enough to keep the memory flat. */
 const BATCH = 5_000;
+
+export interface EnqueueOptions {
+  /** Load again what is in the table already. */
+  force: boolean;
+  /** Rejects that a partition may have, in place of what the job says. */
+  maxRejects?: string | undefined;
+}
 
 export interface Enqueued {
   run: number;
@@ -31,19 +41,18 @@ export interface Enqueued {
  * Plans a run and puts its partitions into the queue, partition rows and queue jobs in one transaction per batch.
  * Content that is in the table already is recorded as skipped. A partition that cannot be loaded is recorded as
  * failed, and the others go on; when none can, nothing is recorded at all.
- * @param options.force load again what is in the table already
  */
 export async function enqueue(
   services: Services,
   boss: Boss,
   prepared: PreparedJob,
-  { force, signal }: { force: boolean; signal: AbortSignal },
+  { force, maxRejects, signal }: EnqueueOptions & { signal: AbortSignal },
 ): Promise<Enqueued> {
   const { config, pool, db } = services;
-  const { table } = await transaction(pool, (client) => prepareTable(client, prepared, config.root));
   return withSourceContext(config, signal, async (context) => {
-    const planner = new Planner(prepared, table, context);
-    const producer = new Producer(services, boss, prepared, table, force);
+    const routes = await transaction(pool, (client) => prepareRoutes(client, prepared, context));
+    const planner = new Planner(prepared, routes, context);
+    const producer = new Producer(services, boss, prepared, routes, { force, maxRejects });
     try {
       for await (const batch of inBatches(planner.partitions(), BATCH)) {
         signal.throwIfAborted();
@@ -66,15 +75,25 @@ class Producer {
   readonly #services: Services;
   readonly #boss: Boss;
   readonly #prepared: PreparedJob;
-  readonly #table: Table;
-  readonly #force: boolean;
+  readonly #routes: readonly Route[];
+  readonly #options: EnqueueOptions;
+  /** A merge has to meet every key, and a table made anew has none: both load everything. */
+  readonly #everything: boolean;
 
-  constructor(services: Services, boss: Boss, prepared: PreparedJob, table: Table, force: boolean) {
+  constructor(
+    services: Services,
+    boss: Boss,
+    prepared: PreparedJob,
+    routes: readonly Route[],
+    options: EnqueueOptions,
+  ) {
     this.#services = services;
     this.#boss = boss;
     this.#prepared = prepared;
-    this.#table = table;
-    this.#force = force;
+    this.#routes = routes;
+    this.#options = options;
+    const whole = routes.some(({ target }) => target.mode === 'merge' || target.mode === 'replace');
+    this.#everything = options.force || whole;
   }
 
   async add(plans: readonly PartitionPlan[]): Promise<void> {
@@ -82,10 +101,12 @@ class Producer {
     if (hopeless) throw severalProblems(plans);
     await transaction(this.#services.pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
-      this.run ??= await this.#begin(tx);
-      const loaded = await findLoads(client, this.#force ? [] : plans.map(({ fingerprint }) => fingerprint), [
-        this.#table.oid,
-      ]);
+      this.run ??= await this.#begin(client);
+      const loaded = await findLoads(
+        client,
+        this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint),
+        this.#routes.map(({ table }) => table.oid),
+      );
       const partitions = plans.map((plan) => newPartition(plan, loaded));
       const pending = await insertPartitions(tx, this.run, partitions);
       const { retries } = this.#prepared.job;
@@ -115,10 +136,18 @@ class Producer {
     return { run, ...this.#counts };
   }
 
-  #begin(tx: ControlDb): Promise<number> {
+  async #begin(client: pg.PoolClient): Promise<number> {
     const { job, path, version, params } = this.#prepared;
     const definition = { job: job.name, job_path: path, job_version: version, retries: job.retries };
-    return createRun(tx, { ...definition, params, forced: this.#force });
+    const maxRejects = this.#options.maxRejects ?? job.maxRejects;
+    const run = await createRun(kyselyOnClient<ControlSchema>(client), {
+      ...definition,
+      params,
+      forced: this.#everything,
+      max_rejects: maxRejects === undefined ? null : String(maxRejects),
+    });
+    await openRoutes(client, run, this.#routes);
+    return run;
   }
 }
 

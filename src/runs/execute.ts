@@ -6,24 +6,20 @@ import type { ControlSchema } from '../control/db.ts';
 import { claimPartition, type Partition, type Settled, settlePartition } from '../control/partitions.ts';
 import { showProgress } from '../control/progress.ts';
 import { findRun, moveRun, type Run } from '../control/runs.ts';
-import type { KeepRejects, LoadOutcome, Reject } from '../model/sink.ts';
-import type { PartitionPlan, SourceContext } from '../model/source.ts';
-import { requireTable } from '../postgres/catalog.ts';
+import { parseRejectLimit } from '../model/limits.ts';
+import type { SourceContext } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
 import { type Claim, completeJob, failJob, type PartitionJob, releaseJob } from '../queue/jobs.ts';
-import { mapColumns } from '../sinks/mapping.ts';
-import { loadIntoPostgres } from '../sinks/postgres.ts';
-import { commitAttempt, finishIfSettled } from './commit.ts';
+import { commitAttempt, finishIfSettled, type PartitionOutcome } from './commit.ts';
+import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
-import { type PreparedJob, prepareJob } from './plan.ts';
-import { type Reading, withReading } from './read.ts';
+import { type PreparedJob, prepareJob } from './prepare.ts';
+import { runRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
 const PROGRESS_EVERY_MS = 500;
-/** Source faults held in memory before they are written down. */
-const FAULTS_HELD = 1000;
 
 /** Executes attempts for one worker process; remembers what attempts of the same run can share. */
 export class Executor {
@@ -32,8 +28,7 @@ export class Executor {
   readonly #workerId: string;
   readonly #context: Omit<SourceContext, 'signal'>;
   readonly #runs = new Map<number, Promise<{ run: Run; prepared: PreparedJob }>>();
-  /** Runs whose rows turned out to be there already. */
-  readonly #conflicting = new Set<number>();
+  readonly #conflicts = new Map<number, Set<string>>();
 
   constructor(services: Services, boss: Boss, workerId: string, context: Omit<SourceContext, 'signal'>) {
     this.#services = services;
@@ -105,45 +100,49 @@ export class Executor {
     run: Run,
     prepared: PreparedJob,
     signal: AbortSignal,
-  ): Promise<LoadOutcome | undefined> {
+  ): Promise<PartitionOutcome | undefined> {
     const { db, pool } = this.#services;
-    const table = await requireTable(pool as unknown as pg.ClientBase, prepared.targetName);
     const progress = new Ticker<number>(PROGRESS_EVERY_MS, (rows) => showProgress(db, partition, rows));
-    const context = { ...this.#context, signal };
-    const plan = {
-      key: partition.key,
-      fingerprint: partition.fingerprint,
-      spec: partition.spec as PartitionPlan['spec'],
+    const routes = await runRoutes(pool as unknown as pg.ClientBase, prepared.targets, run.id);
+    const attempt = {
+      claim,
+      partition,
+      job: run.job,
+      targets: routes.map(({ table }) => table.oid),
+      forced: run.forced,
+      limit: run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects),
     };
-    const attempt = { claim, partition, job: run.job, targets: [table.oid], forced: run.forced };
     try {
       return await commitAttempt(
         pool,
         this.#boss,
         attempt,
-        (client, keepRejects) =>
-          withReading(prepared.job, prepared.source, plan, context, async (reading) => {
-            const loaded = await loadIntoPostgres({
-              client,
-              table,
-              target: prepared.target,
-              columns: mapColumns(reading.schema, table, prepared.target),
-              batches: reading.batches,
-              keepRejects,
-              onProgress: (rows) => progress.tick(rows),
-              expectConflicts: this.#conflicting.has(run.id),
-              onConflict: () => this.#conflicting.add(run.id),
-            });
-            const outcome = await withFaults(loaded, reading, keepRejects);
-            await reading.assertUnchanged();
-            assertAccounted(outcome, partition, prepared);
-            return outcome;
-          }),
+        async (client, keepRejects) => {
+          const outcome = await loadPartition({
+            client,
+            routes,
+            source: prepared.source,
+            plan: planOf(partition),
+            context: { ...this.#context, signal },
+            keepRejects,
+            onProgress: (rows) => progress.tick(rows),
+            conflicts: this.#conflictsOf(run.id),
+          });
+          assertAccounted(outcome, partition, prepared);
+          return outcome;
+        },
         signal,
       );
     } finally {
       await progress.stop();
     }
+  }
+
+  /** Tables whose keys turned out to be there already. */
+  #conflictsOf(run: number): Set<string> {
+    const known = this.#conflicts.get(run) ?? new Set();
+    this.#conflicts.set(run, known);
+    return known;
   }
 
   async #settleFailure(
@@ -182,29 +181,15 @@ export class Executor {
   }
 }
 
-/** Adds the rows that the source itself found unreadable. */
-async function withFaults(loaded: LoadOutcome, reading: Reading, keepRejects: KeepRejects): Promise<LoadOutcome> {
-  let held: Reject[] = [];
-  let count = 0;
-  for await (const { row, reason, message, raw } of reading.faults()) {
-    held.push({ table: null, row, column: null, reason, message, raw });
-    count++;
-    if (held.length < FAULTS_HELD) continue;
-    await keepRejects(held);
-    held = [];
-  }
-  await keepRejects(held);
-  return { ...loaded, read: loaded.read + count, rejected: loaded.rejected + count };
-}
-
 /** Nothing may be lost on the way: every row that was read is somewhere, and without a transform all were read. */
-function assertAccounted(outcome: LoadOutcome, partition: Partition, { job }: PreparedJob): void {
+function assertAccounted(outcome: PartitionOutcome, partition: Partition, { targets }: PreparedJob): void {
   const { read, written, unchanged, superseded, rejected } = outcome;
   const accounted = written + unchanged + superseded + rejected;
   if (read !== accounted) {
     throw new DrayageError('ROWS_UNACCOUNTED', `${read} rows were read and ${accounted} are accounted for`);
   }
-  if (job.transform || partition.rows_planned === null || partition.rows_planned === read) return;
+  const whole = targets.length === 1 && !targets[0]!.transform && !targets[0]!.target.split;
+  if (!whole || partition.rows_planned === null || partition.rows_planned === read) return;
   throw new DrayageError('ROWS_UNACCOUNTED', `The source announced ${partition.rows_planned} rows and gave ${read}`, {
     hint: 'The file contradicts its own footer; write it anew.',
   });

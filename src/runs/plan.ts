@@ -1,35 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type pg from 'pg';
 import type { Config } from '../base/config.ts';
 import { DrayageError, locate } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { Duck } from '../duckdb/instance.ts';
-import type { PartitionPlan, Source, SourceContext } from '../model/source.ts';
-import type { Target } from '../model/target.ts';
-import type { Table } from '../postgres/catalog.ts';
-import { type MappedColumn, mapColumns } from '../sinks/mapping.ts';
-import { ensureTable } from '../sinks/tables.ts';
-import type { LoadedJob } from './load-jobs.ts';
-import { withReading } from './read.ts';
-
-/** A job with its parameters, ready to be enumerated or executed. */
-export interface PreparedJob extends LoadedJob {
-  params: Record<string, unknown>;
-  source: Source;
-  targetName: string;
-  target: Target;
-}
-
-/** @throws whatever the job's own `source` function throws, with the job's name */
-export function prepareJob(loaded: LoadedJob, params: Record<string, unknown>): PreparedJob {
-  const [targetName, target] = Object.entries(loaded.job.targets)[0]!;
-  try {
-    return { ...loaded, params, source: loaded.job.source(params as never), targetName, target };
-  } catch (error) {
-    throw locate(error, { job: loaded.job.name, field: 'source' });
-  }
-}
+import type { Route } from '../model/route.ts';
+import type { PartitionPlan, SourceContext } from '../model/source.ts';
+import { mapColumns } from '../sinks/mapping.ts';
+import type { PreparedJob } from './prepare.ts';
+import { type Reading, withPartition } from './read.ts';
 
 /** Opens DuckDB and the spool for as long as `use` takes. */
 export async function withSourceContext<Result>(
@@ -51,37 +30,27 @@ export async function withSourceContext<Result>(
   }
 }
 
-/** The target's table; created by its DDL when it is absent. Whether that lasts is up to the caller's transaction. */
-export async function prepareTable(
-  client: pg.ClientBase,
-  { targetName, target, job }: PreparedJob,
-  root: string,
-): Promise<{ table: Table; created: boolean }> {
-  // Two producers may find the same table absent.
-  await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`drayage table ${targetName}`]);
-  return ensureTable(client, targetName, target, root).catch((error) => {
-    throw locate(error, { job: job.name });
-  });
-}
-
 /** How a column travels, for `dray plan`. */
 export interface ColumnMapping {
+  table: string;
   column: string;
   duckdb: string;
   arrow: string;
   postgres: string;
+  /** What may happen to its values on the way, or why it is left out. */
+  note: string;
 }
 
 /** Enumerates a job and holds every partition against the table, once for each different set of columns. */
 export class Planner {
   readonly #prepared: PreparedJob;
-  readonly #table: Table;
+  readonly #routes: readonly Route[];
   readonly #context: SourceContext;
   readonly #shapes = new Map<string, ColumnMapping[] | DrayageError>();
 
-  constructor(prepared: PreparedJob, table: Table, context: SourceContext) {
+  constructor(prepared: PreparedJob, routes: readonly Route[], context: SourceContext) {
     this.#prepared = prepared;
-    this.#table = table;
+    this.#routes = routes;
     this.#context = context;
   }
 
@@ -113,12 +82,25 @@ export class Planner {
   }
 
   #map(plan: PartitionPlan): Promise<ColumnMapping[]> {
-    const { job, source, target } = this.#prepared;
-    return withReading(job, source, plan, this.#context, async ({ schema, columns }) => {
-      const types = new Map(columns.map(({ name, type }) => [name, type]));
-      return mapColumns(schema, this.#table, target).map(({ name, from, to }: MappedColumn) => {
-        return { column: name, duckdb: types.get(name) ?? '', arrow: from, postgres: to };
-      });
+    return withPartition(this.#prepared.source, plan, this.#context, async (opened) => {
+      const mappings: ColumnMapping[] = [];
+      for (const route of this.#routes) mappings.push(...describeRoute(route, await opened.reading(route)));
+      return mappings;
     });
   }
+}
+
+function describeRoute({ table, target }: Route, { schema, columns, skipped }: Reading): ColumnMapping[] {
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  const typeOf = (column: string) => types.get(column) ?? '';
+  const mapped = mapColumns(schema, table, target).map(({ name, source, from, to, allowed, narrows }) => {
+    const renamed = name === source ? '' : `from "${source}"`;
+    const risk = allowed ? `may lose: ${allowed}` : narrows ? 'values that do not fit are rejected' : '';
+    const note = [renamed, risk].filter(Boolean).join('; ');
+    return { table: table.sql, column: name, duckdb: typeOf(source), arrow: from, postgres: to, note };
+  });
+  const left = skipped.map(({ column, why }) => {
+    return { table: table.sql, column, duckdb: typeOf(column), arrow: '', postgres: '', note: `left out: ${why}` };
+  });
+  return [...mapped, ...left];
 }

@@ -1,9 +1,9 @@
 import { emptyBatch, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
-import { readableQuery, scan, schemaOf } from '../duckdb/scan.ts';
+import { scan, schemaOf } from '../duckdb/scan.ts';
 import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
-import type { Job } from '../model/job.ts';
+import type { Route } from '../model/route.ts';
 import type { SourceBatch } from '../model/sink.ts';
 import {
   type OpenPartition,
@@ -13,59 +13,78 @@ import {
   type SourceContext,
   type SourceFault,
 } from '../model/source.ts';
-import type { BatchTransform } from '../model/transform.ts';
+import type { BatchTransform, Transform } from '../model/transform.ts';
+import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
 import { compileSql } from '../transforms/sql.ts';
 
-/** What a partition gives after the transform. */
-export interface Reading {
-  /** DuckDB's columns before they become Arrow, for the type mapping that plans show. */
-  columns: DuckColumn[];
-  schema: Schema;
-  /** Starts the reading; may be called again to read once more. */
-  batches(): AsyncIterable<SourceBatch>;
+/** A partition that is open, for one table after the other. */
+export interface Opened {
+  /** What the transform gives, before it is brought into the form that a table takes. */
+  columns(transform: Transform | undefined): Promise<DuckColumn[]>;
+  /** What goes into a table; of several readings only the latest can be read from. */
+  reading(route: Route, rows?: RowFilter): Promise<Reading>;
   faults(): AsyncIterable<SourceFault>;
   assertUnchanged(): Promise<void>;
 }
 
-/** Opens a partition, applies the transform, and hands the reading to `use`; everything is closed afterwards. */
-export async function withReading<Result>(
-  job: Pick<Job, 'transform'>,
+/** Only these rows, by their numbers in the source. */
+export type RowFilter = readonly number[];
+
+/** What a partition gives for one table. */
+export interface Reading {
+  /** DuckDB's columns before they become Arrow, for the type mapping that plans show. */
+  columns: DuckColumn[];
+  /** Columns that are left out, and why. */
+  skipped: Arrangement['skipped'];
+  schema: Schema;
+  /** Starts the reading; may be called again to read once more. @param keep whether batches stay good */
+  batches(keep: boolean): AsyncIterable<SourceBatch>;
+}
+
+/** Opens a partition for `use`; everything is closed afterwards. */
+export async function withPartition<Result>(
   source: Source,
   plan: Pick<PartitionPlan, 'key' | 'fingerprint' | 'spec'>,
   context: SourceContext,
-  use: (reading: Reading) => Promise<Result>,
+  use: (opened: Opened) => Promise<Result>,
 ): Promise<Result> {
   const partition = await source.open(plan, context);
   try {
-    return await context.duck.use(async (connection) => use(await compile(job, partition, connection, context.signal)));
+    return await context.duck.use((connection) => {
+      const { faults, assertUnchanged } = partition;
+      return use({
+        columns: async (transform) => (await compileSql(connection, partition.relation, textOf(transform))).columns,
+        reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
+        faults,
+        assertUnchanged,
+      });
+    });
   } finally {
     await partition.close();
   }
 }
 
 async function compile(
-  { transform }: Pick<Job, 'transform'>,
+  { transform, table, target, siblings }: Route,
   partition: OpenPartition,
+  rows: RowFilter | undefined,
   connection: DuckConnection,
   signal: AbortSignal,
 ): Promise<Reading> {
-  const compiled = await compileSql(
-    connection,
-    partition.relation,
-    transform?.kind === 'sql' ? transform.text : undefined,
-  );
-  const columns = compiled.columns;
-  const unreadable = columns.find(({ expression }) => expression === undefined);
-  if (unreadable) throw unmapped(unreadable);
-
-  const withRow = compiled.numbered ? [{ name: ROW, type: 'BIGINT', expression: quoteIdentifier(ROW) }] : [];
-  const query = readableQuery(compiled.query, [...columns, ...withRow]);
-  const positions = columns.map((_, position) => position);
+  const row = quoteIdentifier(ROW);
+  const relation = rows
+    ? `select * from (${partition.relation}) where ${row} in (${rows.join(', ')})`
+    : partition.relation;
+  const { columns, query: compiled, numbered } = await compileSql(connection, relation, textOf(transform));
   const map = transform?.kind === 'batches' ? guarded(transform) : undefined;
+  const { select, skipped } = map ? arrangeAll(columns, table) : arrange(columns, table, target, siblings);
+  const list = select.map(({ name, expression }) => `${expression} as ${quoteIdentifier(name)}`).join(', ');
+  const query = `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
+  const positions = select.map((_, position) => position);
 
-  async function* batches(): AsyncGenerator<SourceBatch> {
-    for await (const batch of scan(connection, query, signal)) {
-      const rowNumbers = compiled.numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
+  async function* batches(keep: boolean): AsyncGenerator<SourceBatch> {
+    for await (const batch of scan(connection, query, { signal, keep })) {
+      const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
       const result = map ? await map(selected) : selected;
       const aligned = rowNumbers && result.numRows === batch.numRows;
@@ -73,9 +92,13 @@ async function compile(
     }
   }
 
-  const read = await schemaOf(connection, readableQuery(compiled.query, columns));
+  const read = await schemaOf(connection, `select ${list} from (${compiled})`);
   const schema = map ? (await map(emptyBatch(read))).schema : read;
-  return { columns, schema, batches, faults: partition.faults, assertUnchanged: partition.assertUnchanged };
+  return { columns, skipped, schema, batches };
+}
+
+function textOf(transform: Transform | undefined): string | undefined {
+  return transform?.kind === 'sql' ? transform.text : undefined;
 }
 
 /** The job's own function; what it throws is told as the transform's failure. */
@@ -90,15 +113,4 @@ function guarded({ map }: BatchTransform): BatchTransform['map'] {
       });
     }
   };
-}
-
-function unmapped({ name, type }: DuckColumn): DrayageError {
-  return new DrayageError(
-    'TYPE_UNMAPPED',
-    `Column "${name}" is of type ${type}, which no column of Postgres takes yet`,
-    {
-      where: { column: name },
-      hint: `Cast it in the transform, for example "${name}"::varchar, or leave it out.`,
-    },
-  );
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { coercionsOf, type RunCoercion } from '../control/coercions.ts';
 import type { ControlDb } from '../control/db.ts';
 import { failedPartitions } from '../control/partitions.ts';
 import type { RunProgress } from '../control/views.ts';
@@ -9,7 +10,9 @@ export interface RunReport {
   job: string;
   state: string;
   partitions: Record<'total' | 'pending' | 'running' | 'done' | 'skipped' | 'failed' | 'cancelled', number>;
-  rows: Record<'read' | 'written' | 'unchanged' | 'superseded' | 'rejected', number>;
+  rows: Record<'read' | 'written' | 'unchanged' | 'superseded' | 'rejected' | 'deleted', number>;
+  /** Rows that lost something by the job's permission, by column. */
+  coercions: RunCoercion[];
   bytes_read: number;
   seconds: number;
   rows_per_second: number;
@@ -70,7 +73,9 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
       unchanged: progress.rows_unchanged,
       superseded: progress.rows_superseded,
       rejected: progress.rows_rejected,
+      deleted: progress.rows_deleted,
     },
+    coercions: await coercionsOf(db, progress.run),
     bytes_read: progress.bytes_read,
     seconds: progress.seconds ?? 0,
     rows_per_second: progress.rows_per_second,

@@ -3,15 +3,20 @@ import { kindName } from '../arrow/types.ts';
 import { DrayageError, type Where } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import type { Target } from '../model/target.ts';
-import type { Table, TableColumn } from '../postgres/catalog.ts';
+import type { Table, TableColumn, UniqueIndex } from '../postgres/catalog.ts';
 import type { EncodedColumn } from '../postgres/encode/batch.ts';
 import { castHint, encoderFor } from '../postgres/encode/index.ts';
+import { postgresName } from '../postgres/names.ts';
 
 export interface MappedColumn extends EncodedColumn {
+  /** The column of what is read. */
+  source: string;
   /** The Arrow type, as it is called in plans. */
   from: string;
   /** The Postgres type. */
   to: string;
+  /** Whether the source's type has values that the column does not take. */
+  narrows: boolean;
 }
 
 /**
@@ -21,23 +26,37 @@ export interface MappedColumn extends EncodedColumn {
 export function mapColumns(schema: Schema, table: Table, target: Target): MappedColumn[] {
   const where: Where = { table: table.sql };
   const names = table.columns.map(({ name }) => name);
-  for (const { name } of schema.fields) {
+  const fields = schema.fields.map(({ name }) => postgresName(name));
+  for (const name of fields) {
     if (names.includes(name)) continue;
     throw new DrayageError('TARGET_INVALID', `The table has no column "${name}".${didYouMean(name, names)}`, {
       where: { ...where, column: name },
       hint: 'Leave the column out in the transform, give it the name of a column, or add it to the table.',
     });
   }
+  const unknown = Object.keys(target.allow).find((name) => !names.includes(name));
+  if (unknown) {
+    throw new DrayageError('TARGET_INVALID', `allow names a column that is not there.${didYouMean(unknown, names)}`, {
+      where: { ...where, column: unknown },
+    });
+  }
   const mapped = table.columns.flatMap((column) => {
-    const position = schema.fields.findIndex(({ name }) => name === column.name);
-    return position === -1 ? missing(column, where) : [mapColumn(schema, position, column, where)];
+    const position = fields.indexOf(column.name);
+    return position === -1
+      ? missing(column, where)
+      : [mapColumn(schema.fields[position]!, position, column, target, where)];
   });
   assertKey(mapped, table, target, where);
   return mapped;
 }
 
-function mapColumn(schema: Schema, position: number, column: TableColumn, where: Where): MappedColumn {
-  const field = schema.fields[position]!;
+function mapColumn(
+  field: Schema['fields'][number],
+  position: number,
+  column: TableColumn,
+  target: Target,
+  where: Where,
+): MappedColumn {
   const at = { ...where, column: column.name };
   if (column.generated) {
     throw new DrayageError('TARGET_INVALID', `Column "${column.name}" is computed by Postgres and cannot be loaded`, {
@@ -45,7 +64,8 @@ function mapColumn(schema: Schema, position: number, column: TableColumn, where:
       hint: 'Leave it out in the transform.',
     });
   }
-  const encoder = encoderFor(field, column);
+  const loss = target.allow[column.name];
+  const encoder = encoderFor(field, column.pgType, loss);
   if (!encoder) {
     const pair = `${kindName(field)} cannot go into ${column.type} without loss`;
     throw new DrayageError('TYPE_UNMAPPED', `Column "${column.name}": ${pair}`, {
@@ -54,7 +74,12 @@ function mapColumn(schema: Schema, position: number, column: TableColumn, where:
     });
   }
   const { name, notNull, type: to } = column;
-  return { name, position, encoder, notNull, from: kindName(field), to };
+  const narrows = encoder.check !== undefined && (isNumber(column) || column.pgType.typmod !== -1);
+  return { name, source: field.name, position, encoder, notNull, allowed: loss, from: kindName(field), to, narrows };
+}
+
+function isNumber({ pgType }: TableColumn): boolean {
+  return pgType.builtIn && /^(int[248]|numeric)$/.test(pgType.name);
 }
 
 function missing(column: TableColumn, where: Where): [] {
@@ -69,23 +94,27 @@ function missing(column: TableColumn, where: Where): [] {
   );
 }
 
-function assertKey(mapped: readonly MappedColumn[], table: Table, { mode, key }: Target, where: Where): void {
-  if (mode !== 'upsert') return;
-  for (const name of key) {
+function assertKey(mapped: readonly MappedColumn[], table: Table, { mode, key, version }: Target, where: Where): void {
+  if (mode !== 'upsert' && mode !== 'merge') return;
+  for (const name of version === undefined ? key : [...key, version]) {
     if (mapped.some((column) => column.name === name)) continue;
-    throw new DrayageError('TARGET_INVALID', `The key column "${name}" is not loaded`, {
-      where: { ...where, column: name },
-    });
+    throw new DrayageError(
+      'TARGET_INVALID',
+      `Column "${name}" is part of ${name === version ? 'the order of versions' : 'the key'}, and is not loaded`,
+      {
+        where: { ...where, column: name },
+      },
+    );
   }
   if (keyIndexes(table, key).length > 0) return;
   throw new DrayageError('TARGET_INVALID', `The table has no unique index over (${key.join(', ')})`, {
     where,
-    hint: 'An upsert needs a primary key or a unique constraint over its key.',
+    hint: `The mode ${mode} needs a primary key or a unique constraint over its key.`,
   });
 }
 
-/** Names of the unique indexes over exactly these columns. */
-export function keyIndexes(table: Table, key: readonly string[]): string[] {
+/** The unique indexes over exactly these columns; those without a predicate first. */
+export function keyIndexes(table: Table, key: readonly string[]): UniqueIndex[] {
   const wanted = [...key].sort().join('\0');
-  return table.uniqueIndexes.filter(({ columns }) => [...columns].sort().join('\0') === wanted).map(({ name }) => name);
+  return table.uniqueIndexes.filter(({ columns }) => [...columns].sort().join('\0') === wanted);
 }

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
 import type { Target } from '../model/target.ts';
-import { describeTable, requireTable, type Table } from '../postgres/catalog.ts';
-import { databaseError } from '../postgres/errors.ts';
+import { describeTable, quoteIdentifier, requireTable, type Table } from '../postgres/catalog.ts';
+import { withSuffix } from '../postgres/names.ts';
+import { columnOf } from './arrange.ts';
+import { createTable, type InferredColumn } from './infer.ts';
+import { assertFits, splitColumns } from './width.ts';
 
 /** Where the DDL files of targets lie, below the project root. */
 export const DDL_FOLDER = 'sql/targets';
@@ -21,29 +24,104 @@ export async function readDdl(root: string, file: string): Promise<string> {
   });
 }
 
+/** A target, and what making its table may need. */
+export interface Wanted {
+  /** As the job writes it. */
+  name: string;
+  target: Target;
+  root: string;
+  /** The columns that the source has, all files together. */
+  columns(): Promise<InferredColumn[]>;
+}
+
 /**
- * The table of a target; created by its DDL when it is absent.
- * @returns whether it was created, beside what it looks like
+ * The tables of a target: one, or several when it is split. Created by its DDL or by the source's columns when absent;
+ * given the columns that they lack when the target allows that.
+ * @returns whether they were created, beside what they look like
  */
-export async function ensureTable(
-  client: ClientBase,
-  name: string,
-  target: Target,
-  root: string,
-): Promise<{ table: Table; created: boolean }> {
-  const existing = await describeTable(client, name).catch((error) => {
-    throw databaseError(error);
-  });
-  if (existing) return { table: existing, created: false };
-  if (target.ddl) {
-    const ddl = await readDdl(root, target.ddl);
-    await client.query(ddl).catch((cause) => {
-      throw new DrayageError('TARGET_INVALID', `Postgres does not accept ${target.ddl}: ${cause.message}`, {
-        where: { table: name },
-        hint: 'Mend the DDL file.',
+export async function ensureTables(client: ClientBase, wanted: Wanted): Promise<{ tables: Table[]; created: boolean }> {
+  const existing = await describeTable(client, wanted.name);
+  if (existing) {
+    if (wanted.target.evolve) await addColumns(client, existing, wanted);
+    return { tables: await tablesOf(client, wanted), created: false };
+  }
+  const { ddl, infer } = wanted.target;
+  for (const statement of infer ? await inferredDdl(client, wanted) : ddl ? [await readDdl(wanted.root, ddl)] : []) {
+    await client.query(statement).catch((cause) => {
+      const what = ddl ? `${ddl}` : 'the table that was made up from the source';
+      throw new DrayageError('TARGET_INVALID', `Postgres does not accept ${what}: ${cause.message}`, {
+        where: { table: wanted.name },
+        hint: ddl ? 'Mend the DDL file.' : 'Write a DDL file; "dray plan JOB --ddl" gives a beginning.',
         cause,
       });
     });
   }
-  return { table: await requireTable(client, name), created: true };
+  return { tables: await tablesOf(client, wanted), created: true };
+}
+
+/** The tables of a target, which must be there. @throws TARGET_INVALID */
+export async function tablesOf(
+  client: ClientBase,
+  { name, target }: Pick<Wanted, 'name' | 'target'>,
+): Promise<Table[]> {
+  const tables = [await requireTable(client, name)];
+  for (let part = 2; target.split; part++) {
+    const next = await describeTable(client, partName(tables[0]!, part));
+    if (!next) break;
+    tables.push(next);
+  }
+  return tables;
+}
+
+/** The statements that create the tables of a target from the source's columns. */
+export async function inferredDdl(
+  client: ClientBase,
+  { name, target, columns }: Omit<Wanted, 'root'>,
+): Promise<string[]> {
+  const found = await columns();
+  const parsed = await client.query<{ parts: string[] }>('select parse_ident($1) as parts', [name]);
+  const parts = parsed.rows[0]!.parts;
+  const [schema, table] = parts.length > 1 ? parts : [undefined, parts[0]];
+  const qualified = (part: string) => (schema ? `${quoteIdentifier(schema)}.` : '') + quoteIdentifier(part);
+  const missing = target.key.find((column) => !found.some((one) => one.name === column));
+  if (missing) {
+    throw new DrayageError('TARGET_INVALID', `The source has no column "${missing}" for the key`, {
+      where: { table: name, column: missing },
+    });
+  }
+  if (target.split) {
+    const split = splitColumns(found, target.key);
+    return split.map((one, index) => {
+      return createTable(qualified(index === 0 ? table! : withSuffix(table!, `_${index + 1}`)), one, target.key);
+    });
+  }
+  const made = target.pack ? packed(found, target) : found;
+  assertFits(made, name);
+  return [createTable(qualified(table!), made, target.key)];
+}
+
+/** The key stays outside of the pack; all the rest goes in. */
+function packed(columns: readonly InferredColumn[], { pack, key }: Target): InferredColumn[] {
+  const { into, as } = pack!;
+  const rest = columns.filter(({ name }) => !key.includes(name));
+  const types = new Set(rest.map(({ type }) => type));
+  if (as === 'array' && types.size !== 1) {
+    throw new DrayageError('TARGET_INVALID', `Columns of ${types.size} types do not go into one array`, {
+      hint: `Use pack: { into: '${into}', as: 'jsonb' }, or cast them to one type in the transform.`,
+    });
+  }
+  const type = as === 'array' ? `${[...types][0]}[]` : 'jsonb';
+  return [...columns.filter(({ name }) => key.includes(name)), { name: into, source: into, type }];
+}
+
+async function addColumns(client: ClientBase, table: Table, { target, columns }: Wanted): Promise<void> {
+  if (target.pack) return;
+  for (const { name, type } of await columns()) {
+    if (columnOf(table, name)) continue;
+    await client.query(`alter table ${table.sql} add column if not exists ${quoteIdentifier(name)} ${type}`);
+  }
+}
+
+function partName({ schema, name }: Table, part: number): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(withSuffix(name, `_${part}`))}`;
 }

@@ -139,7 +139,7 @@ function problem(types: Readonly<Record<string, string>>): string {
 async function* faults({ duck, signal }: SourceContext, query: string): AsyncIterable<SourceFault> {
   const connection = await duck.connect();
   try {
-    for await (const batch of scan(connection, query, signal)) {
+    for await (const batch of scan(connection, query, { signal })) {
       for (let index = 0; index < batch.numRows; index++) {
         const {
           row,

@@ -6,6 +6,7 @@ import { defineJob } from '../../src/model/job.ts';
 import { resolveParams } from '../../src/model/params.ts';
 import { PARTITION_STEPS, RUN_STEPS } from '../../src/model/state.ts';
 import { table } from '../../src/model/target.ts';
+import { sql } from '../../src/transforms/sql.ts';
 
 const VALID = {
   name: 'orders',
@@ -22,7 +23,11 @@ describe('a definition is refused with the field at fault', () => {
     [{ ...VALID, transform: 'select 1' }, 'transform'],
     [{ ...VALID, targets: {} }, 'targets'],
     [{ ...VALID, targets: { orders: {} } }, 'targets.orders'],
-    [{ ...VALID, targets: { a: table(), b: table() } }, 'targets'],
+    [{ ...VALID, targets: { a: table(), b: table() } }, 'transform'],
+    [{ ...VALID, targets: { a: table(), b: table() }, transform: sql`select 1` }, 'transform'],
+    [{ ...VALID, targets: { a: table(), b: table() }, transform: { a: sql`select 1` } }, 'transform.b'],
+    [{ ...VALID, transform: { ordres: sql`select 1` } }, 'transform.ordres'],
+    [{ ...VALID, maxRejects: '5 percent' }, 'maxRejects'],
     [{ ...VALID, retries: -1 }, 'retries'],
     [{ ...VALID, retry: 3 }, 'retry'],
     [{ ...VALID, params: { path: { type: 'text' } } }, 'params.path'],

@@ -1,10 +1,12 @@
-import { EXIT } from '../../base/errors.ts';
+import { DrayageError, EXIT } from '../../base/errors.ts';
+import { parseRejectLimit } from '../../model/limits.ts';
 import { plural } from '../format.ts';
 import { type Invocation, PARAM_OPTION, paramsOf, type Verb, withServices } from '../verb.ts';
 
 export const ENQUEUE_OPTIONS = [
   [...PARAM_OPTION],
   ['--force', 'load again what is in the table already'],
+  ['--max-rejects <n>', 'rejects that a partition may have before it fails: a number, or a share such as 1%'],
 ] as const satisfies Verb['options'];
 
 export const enqueue: Verb = {
@@ -17,8 +19,8 @@ export const enqueue: Verb = {
     const enqueued = await withServices(invocation, {}, async (services) => {
       const [runs, producer] = await Promise.all([import('../../runs/services.ts'), import('../../runs/enqueue.ts')]);
       const boss = await runs.openQueue(services, { supervise: false });
-      const force = invocation.options.force === true;
-      return producer.enqueue(services, boss, prepared, { force, signal: invocation.signal });
+      const options = enqueueOptions(invocation.options);
+      return producer.enqueue(services, boss, prepared, { ...options, signal: invocation.signal });
     });
     const { run, partitions, pending, skipped, failed } = enqueued;
     invocation.out.answer(enqueued, () => {
@@ -32,12 +34,22 @@ export const enqueue: Verb = {
   },
 };
 
+/** @throws USAGE */
+export function enqueueOptions({ force, maxRejects }: Invocation['options']) {
+  if (maxRejects !== undefined && !parseRejectLimit(String(maxRejects))) {
+    throw new DrayageError('USAGE', `--max-rejects is "${maxRejects}"`, {
+      hint: 'Give a whole number, or a share such as 1%.',
+    });
+  }
+  return { force: force === true, maxRejects: maxRejects as string | undefined };
+}
+
 /** The job of the command line with its parameters; everything that can be wrong about them is found out here. */
 export async function prepare({ args, options, config }: Invocation) {
   const [{ loadJob }, { resolveParams }, { prepareJob }] = await Promise.all([
     import('../../runs/load-jobs.ts'),
     import('../../model/params.ts'),
-    import('../../runs/plan.ts'),
+    import('../../runs/prepare.ts'),
   ]);
   const loaded = await loadJob(config.root, args[0]!);
   return prepareJob(loaded, resolveParams(loaded.job, paramsOf(options), process.env));

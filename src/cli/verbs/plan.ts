@@ -1,7 +1,10 @@
+import type { PoolClient } from 'pg';
 import { EXIT, explain } from '../../base/errors.ts';
+import type { SourceContext } from '../../model/source.ts';
 import type { ColumnMapping } from '../../runs/plan.ts';
+import type { PreparedJob } from '../../runs/prepare.ts';
 import { bytes, count, plural, table } from '../format.ts';
-import { PARAM_OPTION, type Verb, withServices } from '../verb.ts';
+import { type Invocation, PARAM_OPTION, type Verb, withServices } from '../verb.ts';
 import { prepare } from './enqueue.ts';
 
 interface PlannedPartition {
@@ -15,9 +18,7 @@ interface PlannedPartition {
 interface Plan {
   job: string;
   source: string;
-  target: string;
-  target_exists: boolean;
-  mode: string;
+  targets: { table: string; exists: boolean; mode: string }[];
   partitions: PlannedPartition[];
   mappings: ColumnMapping[][];
 }
@@ -26,62 +27,84 @@ const PARTITIONS_SHOWN = 30;
 
 export const plan: Verb = {
   usage: 'plan <job>',
-  summary: 'show partitions, rows, bytes, target and type mapping, touching nothing',
-  options: [[...PARAM_OPTION]],
+  summary: 'show partitions, rows, bytes, targets and type mapping, touching nothing',
+  options: [
+    [...PARAM_OPTION],
+    ['--ddl', "print the statements that would create the tables from the source's columns"],
+  ],
   example: 'dray plan legal-samples --param path=data/legal',
   async run(invocation) {
-    const { config, out, signal } = invocation;
-    const prepared = await prepare(invocation);
-    const [planning, { findLoads }] = await Promise.all([
-      import('../../runs/plan.ts'),
-      import('../../ledger/loads.ts'),
-    ]);
-    const found = await withServices(invocation, {}, ({ pool }) =>
-      planning.withSourceContext(config, signal, async (context): Promise<Plan> => {
-        const client = await pool.connect();
-        try {
-          // The table is made to look at it, and gone with the transaction.
-          await client.query('begin');
-          const { table: target, created } = await planning.prepareTable(client, prepared, config.root);
-          const planner = new planning.Planner(prepared, target, context);
-          const partitions: (PlannedPartition & { fingerprint: string })[] = [];
-          for await (const { key, rows, bytes: size, problem, fingerprint } of planner.partitions()) {
-            const why = problem ? explain(problem) : null;
-            partitions.push({ partition: key, rows, bytes: size, loaded: false, problem: why, fingerprint });
-          }
-          const there = await findLoads(
-            client,
-            partitions.map(({ fingerprint }) => fingerprint),
-            [target.oid],
-          );
-          return {
-            job: prepared.job.name,
-            source: prepared.source.description,
-            target: target.sql,
-            target_exists: !created,
-            mode: prepared.target.mode,
-            partitions: partitions.map(({ fingerprint, ...rest }) => ({ ...rest, loaded: there.has(fingerprint) })),
-            mappings: planner.mappings(),
-          };
-        } finally {
-          await client.query('rollback');
-          client.release();
-        }
-      }),
-    );
+    const { options, out } = invocation;
+    if (options.ddl === true) {
+      const statements = await inTransaction(invocation, ({ ddlOf }, client, prepared, context) =>
+        ddlOf(client, prepared, context),
+      );
+      out.answer({ statements }, () => statements.map((statement) => `${statement};`).join('\n\n'));
+      return EXIT.done;
+    }
+    const found = await inTransaction(invocation, planned);
     out.answer(found, () => describe(found));
     if (found.partitions.every(({ problem }) => problem)) return EXIT.usage;
     return found.partitions.some(({ problem }) => problem) ? EXIT.failures : EXIT.done;
   },
 };
 
-function describe(found: Plan): string {
-  const { job, source, target, target_exists, mode, partitions, mappings } = found;
+type Planning = typeof import('../../runs/routes.ts') & typeof import('../../runs/plan.ts');
+
+/** Tables are made to look at them, and are gone with the transaction. */
+async function inTransaction<Result>(
+  invocation: Invocation,
+  use: (planning: Planning, client: PoolClient, prepared: PreparedJob, context: SourceContext) => Promise<Result>,
+): Promise<Result> {
+  const prepared = await prepare(invocation);
+  const planning = { ...(await import('../../runs/routes.ts')), ...(await import('../../runs/plan.ts')) };
+  return withServices(invocation, {}, ({ pool }) =>
+    planning.withSourceContext(invocation.config, invocation.signal, async (context) => {
+      const client = await pool.connect();
+      try {
+        await client.query('begin');
+        return await use(planning, client, prepared, context);
+      } finally {
+        await client.query('rollback');
+        client.release();
+      }
+    }),
+  );
+}
+
+async function planned(
+  { prepareRoutes, Planner }: Planning,
+  client: PoolClient,
+  prepared: PreparedJob,
+  context: SourceContext,
+): Promise<Plan> {
+  const routes = await prepareRoutes(client, prepared, context);
+  const planner = new Planner(prepared, routes, context);
+  const partitions: (PlannedPartition & { fingerprint: string })[] = [];
+  for await (const { key, rows, bytes: size, problem, fingerprint } of planner.partitions()) {
+    const why = problem ? explain(problem) : null;
+    partitions.push({ partition: key, rows, bytes: size, loaded: false, problem: why, fingerprint });
+  }
+  const { findLoads } = await import('../../ledger/loads.ts');
+  const fingerprints = partitions.map(({ fingerprint }) => fingerprint);
+  const oids = routes.map((route) => route.table.oid);
+  const there = await findLoads(client, fingerprints, oids);
+  return {
+    job: prepared.job.name,
+    source: prepared.source.description,
+    targets: routes.map(({ table: { sql }, target: { mode }, created }) => ({ table: sql, exists: !created, mode })),
+    partitions: partitions.map(({ fingerprint, ...rest }) => ({ ...rest, loaded: there.has(fingerprint) })),
+    mappings: planner.mappings(),
+  };
+}
+
+function describe({ job, source, targets, partitions, mappings }: Plan): string {
   const rows = partitions.reduce((sum, partition) => sum + (partition.rows ?? 0), 0);
   const size = partitions.reduce((sum, partition) => sum + (partition.bytes ?? 0), 0);
   const unknown = partitions.some((partition) => partition.rows === null) ? ' at least' : '';
+  const into = targets.map(({ table: name, mode, exists }) => `${name} (${mode}${exists ? '' : ', to be created'})`);
   const parts = [
-    `Job ${job}: ${source} → ${target} (${mode}${target_exists ? '' : ', to be created'})`,
+    `Job ${job}: ${source} → ${into.join(', ')}`,
     `${plural(partitions.length, 'partition')}, ${plural(rows, 'row')}${unknown}, ${bytes(size)}`,
     table(partitions.slice(0, PARTITIONS_SHOWN), [
       { title: 'partition', cell: ({ partition }) => partition },
@@ -94,10 +117,12 @@ function describe(found: Plan): string {
   for (const mapping of mappings) {
     parts.push(
       table(mapping, [
+        ...(targets.length > 1 ? [{ title: 'table', cell: ({ table: name }: ColumnMapping) => name }] : []),
         { title: 'column', cell: ({ column }) => column },
         { title: 'DuckDB', cell: ({ duckdb }) => duckdb },
         { title: 'Arrow', cell: ({ arrow }) => arrow },
         { title: 'Postgres', cell: ({ postgres }) => postgres },
+        ...(mapping.some(({ note }) => note) ? [{ title: '', cell: ({ note }: ColumnMapping) => note }] : []),
       ]),
     );
   }

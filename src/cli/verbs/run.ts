@@ -7,7 +7,7 @@ import type { Services } from '../../runs/services.ts';
 import { ProgressLine } from '../progress.ts';
 import { describeRun } from '../summary.ts';
 import { type Invocation, type Verb, withServices } from '../verb.ts';
-import { ENQUEUE_OPTIONS, prepare } from './enqueue.ts';
+import { ENQUEUE_OPTIONS, enqueueOptions, prepare } from './enqueue.ts';
 
 const WATCH_EVERY_MS = 250;
 
@@ -26,7 +26,7 @@ export const run: Verb = {
         import('../../runs/work.ts'),
       ]);
       const boss = await openQueue(services, { supervise: true });
-      const enqueued = await producer.enqueue(services, boss, prepared, { force: options.force === true, signal });
+      const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
       const ended = new AbortController();
       await Promise.all([
         watch(services, enqueued.run, invocation).finally(() => ended.abort()),
@@ -35,7 +35,8 @@ export const run: Verb = {
       const { countTable } = await import('../../runs/report.ts');
       // Read once more: by now the worker has given back what it could not finish.
       const final = await currentReport(services, enqueued.run);
-      return { ...final, tables: [await countTable(services.pool, prepared.targetName)] };
+      const tables = await Promise.all(prepared.targets.map(({ name }) => countTable(services.pool, name)));
+      return { ...final, tables };
     });
     out.answer(report, () => describeRun(report, report.tables));
     if (report.state === 'succeeded') return EXIT.done;

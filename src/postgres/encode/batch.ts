@@ -1,6 +1,7 @@
 import type { Data, RecordBatch } from '../../arrow/batch.ts';
 import { hasNulls, isValid } from '../../arrow/cells.ts';
 import type { Checksum } from '../checksum.ts';
+import { LOSSES, type Loss } from './coerce.ts';
 import type { ColumnEncoder, Fault } from './column.ts';
 
 export interface EncodedColumn {
@@ -10,6 +11,16 @@ export interface EncodedColumn {
   encoder: ColumnEncoder;
   /** A null in it is a reject. */
   notNull: boolean;
+  /** What it may lose: a row that does is counted, and is no reject. */
+  allowed: Loss | undefined;
+}
+
+/** What was found out about the rows of a batch. */
+export interface Findings {
+  /** The rows that cannot be loaded, one fault per row, in their order. */
+  faults: Fault[];
+  /** By column, the rows that lose what the job allows. */
+  coerced: Map<string, Set<number>>;
 }
 
 /** Bytes of rows aimed at per message: little enough that encoding and sending overlap. */
@@ -33,18 +44,22 @@ export class BatchEncoder {
     this.#columns = columns;
   }
 
-  /** The rows that cannot be loaded, by their place in the batch, one fault per row. */
-  check(batch: RecordBatch): Fault[] {
+  check(batch: RecordBatch): Findings {
     const faults = new Map<number, Fault>();
-    for (const { name, position, encoder, notNull } of this.#columns) {
+    const coerced = new Map<string, Set<number>>();
+    for (const { name, position, encoder, notNull, allowed } of this.#columns) {
       const data = columnData(batch, position);
+      const lost = new Set<number>();
       const report = (row: number, reason: string, message: string) => {
-        if (!faults.has(row)) faults.set(row, { row, column: name, reason, message });
+        if (allowed && reason === LOSSES[allowed]) lost.add(row);
+        else if (!faults.has(row)) faults.set(row, { row, column: name, reason, message });
       };
       if (notNull && hasNulls(data)) reportNulls(data, report);
       encoder.check?.(data, report);
+      if (lost.size > 0) coerced.set(name, lost);
     }
-    return [...faults.values()].sort((a, b) => a.row - b.row);
+    for (const rows of coerced.values()) for (const row of faults.keys()) rows.delete(row);
+    return { faults: [...faults.values()].sort((a, b) => a.row - b.row), coerced };
   }
 
   /** Cuts the rows [from, to) into pieces. */

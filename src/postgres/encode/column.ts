@@ -5,11 +5,13 @@ import { hasNulls, isValid, wordsOf } from '../../arrow/cells.ts';
 export const OID = {
   bool: 16,
   bytea: 17,
+  name: 19,
   int8: 20,
   int2: 21,
   int4: 23,
   text: 25,
   json: 114,
+  xml: 142,
   float4: 700,
   float8: 701,
   bpchar: 1042,
@@ -18,6 +20,10 @@ export const OID = {
   time: 1083,
   timestamp: 1114,
   timestamptz: 1184,
+  interval: 1186,
+  timetz: 1266,
+  bit: 1560,
+  varbit: 1562,
   numeric: 1700,
   uuid: 2950,
   jsonb: 3802,
@@ -54,6 +60,13 @@ export interface ColumnEncoder {
   /** Bytes of every non-null value, or a function that adds each row's bytes to `sizes`. */
   size: number | ((data: Data, from: number, to: number, sizes: Int32Array) => void);
   write(data: Data, from: number, to: number, target: Target): void;
+}
+
+/** Adds what each cell of the rows [from, to) takes, its length word included. */
+export function addCellSizes({ size }: ColumnEncoder, data: Data, from: number, to: number, sizes: Int32Array): void {
+  for (let slot = 0; slot < to - from; slot++) sizes[slot]! += 4;
+  if (typeof size === 'function') size(data, from, to, sizes);
+  else for (let row = from; row < to; row++) if (isValid(data, row)) sizes[row - from]! += size;
 }
 
 const NULL_CELL = -1;

@@ -1,4 +1,5 @@
 import { isValid, wordsOf } from '../../arrow/cells.ts';
+import { viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
 import { type ColumnEncoder, fixedSize, numbers, words } from './column.ts';
 
@@ -63,6 +64,21 @@ export function timestampEncoder(kind: Kind, wanted: 'timestamp' | 'timestamptz'
       report(index, 'out_of_range', `a time ${value} µs from 1970-01-01 is out of range for ${wanted}`);
     }
   });
+}
+
+/** interval: months, days and microseconds, which Postgres sends the other way round (`interval_send`). */
+export function intervalEncoder(kind: Kind): ColumnEncoder | undefined {
+  if (kind !== 'interval') return undefined;
+  return fixedSize(
+    16,
+    (data) => viewOf(data.values),
+    (bytes, index, view, position) => {
+      const from = index * 16;
+      view.setBigInt64(position, bytes.getBigInt64(from + 8, true));
+      view.setInt32(position + 8, bytes.getInt32(from + 4, true));
+      view.setInt32(position + 12, bytes.getInt32(from, true));
+    },
+  );
 }
 
 function putTimestamp(halves: Int32Array, index: number, view: DataView, position: number): void {

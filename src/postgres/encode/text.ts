@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Data } from '../../arrow/batch.ts';
-import { bytesOf, hasNulls, isValid } from '../../arrow/cells.ts';
+import { bytesOf, hasNulls, isValid, textOf } from '../../arrow/cells.ts';
 import { copyShort, viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
 import { type ColumnEncoder, type Report, writeNull } from './column.ts';
@@ -16,6 +16,40 @@ export function textEncoder(kind: Kind, limit: number | undefined, padded: boole
   const check = (data: Data, report: Report) => checkText(data, limit, report);
   if (padded && limit !== undefined) return paddedText(limit, check);
   return { check, ...blocks };
+}
+
+/** `NAMEDATALEN` less the zero at the end. */
+const NAME_BYTES = 63;
+
+/** name: text of at most 63 bytes, which Postgres would cut. */
+export function nameEncoder(kind: Kind): ColumnEncoder | undefined {
+  const text = textEncoder(kind, undefined, false);
+  if (!text) return undefined;
+  return {
+    ...text,
+    check(data, report) {
+      text.check!(data, report);
+      for (let row = 0; row < data.length; row++) {
+        const length = isValid(data, row) ? bytesOf(data, row).length : 0;
+        if (length > NAME_BYTES) report(row, 'too_long', `${length} bytes do not fit into a name of ${NAME_BYTES}`);
+      }
+    },
+  };
+}
+
+/** enum: one of its labels. */
+export function enumEncoder(kind: Kind, labels: readonly string[]): ColumnEncoder | undefined {
+  if (kind !== 'utf8') return undefined;
+  const known = new Set(labels);
+  return {
+    ...blocks,
+    check(data, report) {
+      for (let row = 0; row < data.length; row++) {
+        if (!isValid(data, row) || known.has(textOf(data, row))) continue;
+        report(row, 'not_in_enum', `${JSON.stringify(textOf(data, row))} is none of its labels`);
+      }
+    },
+  };
 }
 
 /** bytea, from blobs. */

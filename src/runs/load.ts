@@ -1,0 +1,101 @@
+import type { ClientBase } from 'pg';
+import type { Partition } from '../control/partitions.ts';
+import type { Route } from '../model/route.ts';
+import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject } from '../model/sink.ts';
+import type { PartitionPlan, Source, SourceContext } from '../model/source.ts';
+import { Checksum } from '../postgres/checksum.ts';
+import { mapColumns } from '../sinks/mapping.ts';
+import { loadIntoPostgres } from '../sinks/postgres.ts';
+import type { PartitionOutcome } from './commit.ts';
+import { type Opened, type RowFilter, withPartition } from './read.ts';
+
+/** Source faults held in memory before they are written down. */
+const FAULTS_HELD = 1000;
+
+export interface PartitionLoad {
+  client: ClientBase;
+  routes: readonly Route[];
+  source: Source;
+  plan: Pick<PartitionPlan, 'key' | 'fingerprint' | 'spec'>;
+  context: SourceContext;
+  keepRejects: KeepRejects;
+  onProgress: OnProgress;
+  /** Tables that turned out to hold some of the keys; those are merged into at once. */
+  conflicts: Set<string>;
+  /** By table, the only rows that are wanted; tables without an entry get none. */
+  only?: ReadonlyMap<string, RowFilter>;
+}
+
+/** A partition as its row in the control schema has it. */
+export function planOf({ key, fingerprint, spec }: Partition): PartitionLoad['plan'] {
+  return { key, fingerprint, spec: spec as PartitionPlan['spec'] };
+}
+
+/** Reads a partition and brings it into its tables, one after the other. Runs in the caller's transaction. */
+export async function loadPartition(load: PartitionLoad): Promise<PartitionOutcome> {
+  const { routes, source, plan, context, only, keepRejects } = load;
+  const total = new Total();
+  await withPartition(source, plan, context, async (opened) => {
+    for (const route of routes) {
+      const rows = only?.get(route.table.sql);
+      if (!only || rows) await loadRoute(load, route, opened, rows, total);
+    }
+    if (!only) total.add({ ...NOTHING, ...(await keepFaults(opened, keepRejects)) });
+    await opened.assertUnchanged();
+  });
+  return { ...total.counts, checksum: total.checksum.toString(), coercions: total.coercions };
+}
+
+const NOTHING: LoadCounts = { read: 0, written: 0, unchanged: 0, superseded: 0, rejected: 0 };
+
+class Total {
+  readonly counts = { ...NOTHING };
+  readonly checksum = new Checksum();
+  readonly coercions = new Map<string, readonly Coercion[]>();
+
+  add(counts: LoadCounts): void {
+    for (const name of Object.keys(NOTHING) as (keyof LoadCounts)[]) this.counts[name] += counts[name];
+  }
+}
+
+async function loadRoute(
+  { client, keepRejects, onProgress, conflicts }: PartitionLoad,
+  route: Route,
+  opened: Opened,
+  rows: RowFilter | undefined,
+  total: Total,
+): Promise<void> {
+  const { table, target, seen } = route;
+  const reading = await opened.reading(route, rows);
+  const before = total.counts.read;
+  const { coercions, checksum, ...counts } = await loadIntoPostgres({
+    client,
+    table,
+    target,
+    columns: mapColumns(reading.schema, table, target),
+    batches: reading.batches,
+    keepRejects,
+    onProgress: (read) => onProgress(before + read),
+    expectConflicts: conflicts.has(table.sql),
+    onConflict: () => conflicts.add(table.sql),
+    ...(seen ? { seen } : {}),
+  });
+  total.add(counts);
+  total.checksum.addSum(checksum);
+  if (coercions.length > 0) total.coercions.set(table.sql, coercions);
+}
+
+/** Keeps the rows that the source itself found unreadable. */
+async function keepFaults(opened: Opened, keepRejects: KeepRejects): Promise<{ read: number; rejected: number }> {
+  let held: Reject[] = [];
+  let count = 0;
+  for await (const { row, reason, message, raw } of opened.faults()) {
+    held.push({ table: null, row, column: null, reason, message, raw });
+    count++;
+    if (held.length < FAULTS_HELD) continue;
+    await keepRejects(held, count);
+    held = [];
+  }
+  if (held.length > 0) await keepRejects(held, count);
+  return { read: count, rejected: count };
+}

@@ -1,0 +1,90 @@
+import type { ClientBase } from 'pg';
+import { locate } from '../base/errors.ts';
+import type { PreparedTarget, Route } from '../model/route.ts';
+import type { SourceContext } from '../model/source.ts';
+import type { Table } from '../postgres/catalog.ts';
+import { type InferredColumn, inferColumns } from '../sinks/infer.ts';
+import { openSeen, seenTable } from '../sinks/missing.ts';
+import { makeShadow, shadowOf } from '../sinks/replace.ts';
+import { ensureTables, inferredDdl, tablesOf } from '../sinks/tables.ts';
+import type { PreparedJob } from './prepare.ts';
+import { withPartition } from './read.ts';
+
+/**
+ * The routes of a job, whose tables are created when they are absent. Whether that lasts is up to the caller's
+ * transaction.
+ */
+export async function prepareRoutes(
+  client: ClientBase,
+  prepared: PreparedJob,
+  context: SourceContext,
+): Promise<(Route & { created: boolean })[]> {
+  const routes: (Route & { created: boolean })[] = [];
+  const columnsOf = sourceColumns(prepared, context);
+  for (const one of prepared.targets) {
+    // Two producers may find the same table absent.
+    await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`drayage table ${one.name}`]);
+    const columns = () => columnsOf(one);
+    const wanted = { ...one, root: context.root, columns };
+    const { tables, created } = await ensureTables(client, wanted).catch((error) => {
+      throw locate(error, { job: prepared.job.name });
+    });
+    routes.push(...routesOver(one, tables).map((route) => ({ ...route, created })));
+  }
+  return routes;
+}
+
+/** Makes what the routes of one run need beside the tables: shadows, and places for keys. */
+export async function openRoutes(client: ClientBase, run: number, routes: readonly Route[]): Promise<void> {
+  for (const [index, { target, table }] of routes.entries()) {
+    if (target.mode === 'replace') await makeShadow(client, table, run);
+    if (target.mode === 'merge') await openSeen(client, seenTable(run, index), table, target.key);
+  }
+}
+
+/** The routes of a run that has been opened, for those who load it. @throws TARGET_INVALID */
+export async function runRoutes(client: ClientBase, targets: readonly PreparedTarget[], run: number): Promise<Route[]> {
+  const found: Route[] = [];
+  for (const one of targets) {
+    const tables = await tablesOf(client, one);
+    const loaded = one.target.mode === 'replace' ? [await shadowOf(client, tables[0]!, run)] : tables;
+    found.push(...routesOver(one, loaded));
+  }
+  return found.map((route, index) =>
+    route.target.mode === 'merge' ? { ...route, seen: seenTable(run, index) } : route,
+  );
+}
+
+/** The DDL that would create the tables of a job. */
+export async function ddlOf(client: ClientBase, prepared: PreparedJob, context: SourceContext): Promise<string[]> {
+  const columnsOf = sourceColumns(prepared, context);
+  const statements: string[] = [];
+  for (const one of prepared.targets) {
+    statements.push(...(await inferredDdl(client, { ...one, columns: () => columnsOf(one) })));
+  }
+  return statements;
+}
+
+function routesOver({ name, target, transform }: PreparedTarget, tables: readonly Table[]): Route[] {
+  return tables.map((table) => {
+    return { name, target, transform, table, siblings: tables.filter((other) => other !== table) };
+  });
+}
+
+/** Looks at the columns of all files, once for each different set. */
+function sourceColumns(
+  { source }: PreparedJob,
+  context: SourceContext,
+): (target: PreparedTarget) => Promise<InferredColumn[]> {
+  return async ({ transform }) => {
+    const seen = new Set<string>();
+    const files: { name: string; type: string }[][] = [];
+    for await (const plan of source.enumerate(context)) {
+      if (plan.problem || seen.has(plan.shape)) continue;
+      seen.add(plan.shape);
+      const columns = await withPartition(source, plan, context, (opened) => opened.columns(transform)).catch(() => []);
+      files.push(columns);
+    }
+    return inferColumns(files);
+  };
+}

@@ -1,0 +1,199 @@
+import type { ClientBase } from 'pg';
+import { DrayageError } from '../base/errors.ts';
+import { describeTable, quoteIdentifier, type Table } from '../postgres/catalog.ts';
+import { withSuffix } from '../postgres/names.ts';
+
+/** An index or a constraint of a table, as SQL that makes the same on another one. */
+interface Part {
+  name: string;
+  /** `constraint` takes the index of a key with it. */
+  kind: 'constraint' | 'index';
+  /** Behind the name of the constraint, or behind the table of the index. */
+  definition: string;
+  unique: boolean;
+}
+
+/** The empty table that a run loads instead of the one that it will replace. */
+function shadowName({ schema, name }: Table, run: number): string {
+  return `${quoteIdentifier(schema)}.${quoteIdentifier(shadowPart(name, run))}`;
+}
+
+const shadowPart = (name: string, run: number) => withSuffix(name, `__run_${run}`);
+const formerPart = (name: string, run: number) => withSuffix(name, `__before_${run}`);
+
+/**
+ * Makes the shadow: columns, constraints, keys and triggers as the table has them, so that what the table would refuse
+ * is refused while it is loaded. Indexes that refuse nothing are built at the end.
+ * @throws TARGET_INVALID for a table that cannot be replaced without loss
+ */
+export async function makeShadow(client: ClientBase, table: Table, run: number): Promise<void> {
+  await assertReplaceable(client, table);
+  const shadow = shadowName(table, run);
+  await client.query(`create table ${shadow} (like ${table.sql} including all excluding indexes)`);
+  for (const part of await partsOf(client, table)) {
+    if (part.unique || part.kind === 'constraint') await client.query(makePart(part, shadow, run));
+  }
+  const triggers = await client.query<{ definition: string }>(
+    'select pg_get_triggerdef(oid) as definition from pg_trigger where tgrelid = $1::oid and not tgisinternal',
+    [table.oid],
+  );
+  // The catalog prints the table with its schema, as `sql` is.
+  for (const { definition } of triggers.rows)
+    await client.query(definition.replace(` ON ${table.sql} `, ` ON ${shadow} `));
+}
+
+/** @throws TARGET_INVALID when it is gone */
+export async function shadowOf(client: ClientBase, table: Table, run: number): Promise<Table> {
+  const shadow = await describeTable(client, shadowName(table, run));
+  if (shadow) return shadow;
+  throw new DrayageError('TARGET_INVALID', `The table that run ${run} was filling is gone`, {
+    where: { table: shadowName(table, run) },
+    hint: 'Enqueue the job again.',
+  });
+}
+
+/** Whether the run's shadow still waits to be put in place. */
+export async function isShadowed(client: ClientBase, table: Table, run: number): Promise<boolean> {
+  return (await describeTable(client, shadowName(table, run))) !== undefined;
+}
+
+/**
+ * Puts the shadow in the table's place, with the name, rights, views and foreign keys of the table; the table stays
+ * under another name until somebody drops it. Runs in the caller's transaction, and is nothing to a reader before that
+ * commits.
+ * @returns the name of the former table, quoted
+ */
+export async function swapIn(client: ClientBase, table: Table, run: number): Promise<string> {
+  const shadow = shadowName(table, run);
+  const parts = await partsOf(client, table);
+  for (const part of parts) {
+    if (!part.unique && part.kind === 'index') await client.query(makePart(part, shadow, run));
+  }
+  await client.query(`lock table ${table.sql} in access exclusive mode`);
+  const after = [...(await viewsOver(client, table)), ...(await referencesTo(client, table))];
+  for (const { before } of after) if (before) await client.query(before);
+  for (const statement of await grantsOf(client, table, shadow)) await client.query(statement);
+  await moveSequences(client, table, shadow);
+
+  const former = `${quoteIdentifier(table.schema)}.${quoteIdentifier(formerPart(table.name, run))}`;
+  await client.query(`alter table ${table.sql} rename to ${quoteIdentifier(formerPart(table.name, run))}`);
+  for (const part of parts) await client.query(renamePart(part, former, part.name, formerPart(part.name, run), table));
+  await client.query(`alter table ${shadow} rename to ${quoteIdentifier(table.name)}`);
+  for (const part of parts)
+    await client.query(renamePart(part, table.sql, shadowPart(part.name, run), part.name, table));
+  for (const statement of after) await client.query(statement.after);
+  return former;
+}
+
+async function assertReplaceable(client: ClientBase, table: Table): Promise<void> {
+  const { rows } = await client.query<{ problem: string }>(
+    `select 'it is partitioned' as problem from pg_class where oid = $1::oid and relkind = 'p'
+     union all select 'it inherits, or is inherited from' from pg_inherits where $1::oid in (inhrelid, inhparent)
+     union all select 'it has row security policies' from pg_policy where polrelid = $1::oid
+     union all select format('the materialized view %s reads it', c.oid::regclass)
+       from pg_depend d join pg_rewrite r on r.oid = d.objid join pg_class c on c.oid = r.ev_class
+       where d.refobjid = $1::oid and d.classid = 'pg_rewrite'::regclass and c.relkind = 'm'
+     union all select format('the publication %I names it', p.pubname)
+       from pg_publication_rel pr join pg_publication p on p.oid = pr.prpubid where pr.prrelid = $1::oid
+     limit 1`,
+    [table.oid],
+  );
+  const [found] = rows;
+  if (!found) return;
+  throw new DrayageError('TARGET_INVALID', `The table cannot be replaced as a whole: ${found.problem}`, {
+    where: { table: table.sql },
+    hint: 'Use mode merge, which changes the table in place.',
+  });
+}
+
+async function partsOf(client: ClientBase, table: Table): Promise<Part[]> {
+  const { rows } = await client.query<Part>(
+    `select c.conname as name, 'constraint' as kind, c.contype in ('p', 'u', 'x') as unique,
+       case when c.confrelid = c.conrelid then
+         replace(pg_get_constraintdef(c.oid), 'REFERENCES ' || c.confrelid::regclass || '(', 'REFERENCES %shadow%(')
+       else pg_get_constraintdef(c.oid) end as definition
+     from pg_constraint c where c.conrelid = $1::oid and c.contype in ('p', 'u', 'x', 'f')
+     union all
+     select i.relname, 'index', x.indisunique,
+       substr(pg_get_indexdef(x.indexrelid), strpos(pg_get_indexdef(x.indexrelid), ' USING ') + 1)
+     from pg_index x join pg_class i on i.oid = x.indexrelid
+     where x.indrelid = $1::oid and x.indisvalid
+       and not exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x'))
+     order by 2, 1`,
+    [table.oid],
+  );
+  return rows;
+}
+
+function makePart({ kind, name, definition, unique }: Part, shadow: string, run: number): string {
+  const part = quoteIdentifier(shadowPart(name, run));
+  if (kind === 'index') return `create ${unique ? 'unique ' : ''}index ${part} on ${shadow} ${definition}`;
+  return `alter table ${shadow} add constraint ${part} ${definition.replace('%shadow%', shadow)}`;
+}
+
+function renamePart({ kind }: Part, owner: string, from: string, to: string, { schema }: Table): string {
+  const [old, wanted] = [quoteIdentifier(from), quoteIdentifier(to)];
+  if (kind === 'constraint') return `alter table ${owner} rename constraint ${old} to ${wanted}`;
+  return `alter index ${quoteIdentifier(schema)}.${old} rename to ${wanted}`;
+}
+
+interface AroundSwap {
+  before?: string;
+  after: string;
+}
+
+/** Views hang on the table itself, not on its name: the same text makes them hang on its successor. */
+async function viewsOver(client: ClientBase, table: Table): Promise<AroundSwap[]> {
+  const { rows } = await client.query<AroundSwap>(
+    `select distinct format('create or replace view %s as %s', v.oid::regclass, pg_get_viewdef(v.oid)) as after
+     from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+     join pg_class v on v.oid = r.ev_class and v.relkind = 'v'
+     where d.refobjid = $1::oid and d.refclassid = 'pg_class'::regclass`,
+    [table.oid],
+  );
+  return rows;
+}
+
+/** Foreign keys of other tables, which are checked against the new rows. */
+async function referencesTo(client: ClientBase, table: Table): Promise<AroundSwap[]> {
+  const { rows } = await client.query<AroundSwap>(
+    `select format('alter table %s drop constraint %I', conrelid::regclass, conname) as before,
+       format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as after
+     from pg_constraint where confrelid = $1::oid and conrelid <> $1::oid and contype = 'f'`,
+    [table.oid],
+  );
+  return rows;
+}
+
+async function grantsOf(client: ClientBase, table: Table, shadow: string): Promise<string[]> {
+  const { rows } = await client.query<{ statement: string }>(
+    `select format('alter table %s owner to %I', $2::text, pg_get_userbyid(relowner)) as statement
+     from pg_class where oid = $1::oid
+     union all
+     select format('grant %s on %s to %s%s', a.privilege_type, $2::text,
+       case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
+       case when a.is_grantable then ' with grant option' else '' end)
+     from pg_class c cross join lateral aclexplode(c.relacl) a where c.oid = $1::oid
+     union all
+     select format('grant %s (%I) on %s to %s', x.privilege_type, a.attname, $2::text,
+       case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end)
+     from pg_attribute a cross join lateral aclexplode(a.attacl) x where a.attrelid = $1::oid and a.attnum > 0
+     union all
+     select format('comment on table %s is %L', $2::text, obj_description($1::oid, 'pg_class'))
+     where obj_description($1::oid, 'pg_class') is not null`,
+    [table.oid, shadow],
+  );
+  return rows.map(({ statement }) => statement);
+}
+
+/** Sequences behind defaults go over to the shadow, so that they outlive the former table; see also `resetSequences`. */
+async function moveSequences(client: ClientBase, table: Table, shadow: string): Promise<void> {
+  const { rows } = await client.query<{ statement: string }>(
+    `select format('alter sequence %s owned by %s.%I', d.objid::regclass, $2::text, a.attname) as statement
+     from pg_depend d join pg_class s on s.oid = d.objid and s.relkind = 'S'
+     join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+     where d.refobjid = $1::oid and d.deptype = 'a'`,
+    [table.oid, shadow],
+  );
+  for (const { statement } of rows) await client.query(statement);
+}

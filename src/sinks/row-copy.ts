@@ -1,0 +1,63 @@
+import type { ClientBase } from 'pg';
+import type { RecordBatch } from '../arrow/batch.ts';
+import { Checksum } from '../postgres/checksum.ts';
+import { CopyIn } from '../postgres/copy-in.ts';
+import { BatchEncoder } from '../postgres/encode/batch.ts';
+import type { MappedColumn } from './mapping.ts';
+
+/** Consecutive rows of a batch that can be encoded. */
+export interface Stretch {
+  batch: RecordBatch;
+  from: number;
+  to: number;
+}
+
+/** Rows on their way into a table through one COPY, which begins with the first of them. */
+export class RowCopy {
+  readonly checksum = new Checksum();
+  readonly #client: ClientBase;
+  readonly #into: string;
+  readonly #names: readonly string[];
+  readonly #encoder: BatchEncoder;
+  #copy: CopyIn | undefined;
+
+  /** @param into quoted, ready for SQL */
+  constructor(client: ClientBase, into: string, columns: readonly MappedColumn[]) {
+    this.#client = client;
+    this.#into = into;
+    this.#names = columns.map(({ name }) => name);
+    this.#encoder = new BatchEncoder(columns);
+  }
+
+  async send({ batch, from, to }: Stretch): Promise<void> {
+    for (const piece of this.#encoder.cut(batch, from, to)) {
+      this.#copy ??= new CopyIn(this.#client, this.#into, this.#names);
+      const frame = await this.#copy.reserve(piece.bytes);
+      this.#encoder.encode(batch, piece, frame.rows, this.checksum);
+      this.#copy.send(frame);
+    }
+  }
+
+  /** Ends the COPY; another one begins with the next row. @returns rows that the server counted */
+  async finish(): Promise<number> {
+    const copy = this.#copy;
+    this.#copy = undefined;
+    return copy ? copy.finish() : 0;
+  }
+
+  /** Makes the server forget this COPY; the transaction, or the savepoint, is aborted by it. */
+  async abandon(): Promise<void> {
+    await this.#copy?.abandon();
+  }
+}
+
+/** Sends all of these. @throws the server's error */
+export async function copyRows(copy: RowCopy, stretches: Iterable<Stretch>): Promise<number> {
+  try {
+    for (const stretch of stretches) await copy.send(stretch);
+    return await copy.finish();
+  } catch (error) {
+    await copy.abandon();
+    throw error;
+  }
+}
