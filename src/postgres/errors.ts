@@ -33,6 +33,7 @@ const ROW_CLASSES = /^(22|23|44|P0|54000)/;
 /** Nothing that another row would mend: syntax and rights, and what is wrong with the server or the transaction. */
 const NOT_OF_A_ROW = /^(0A|2[58BD]|42|55|57|58|F0|XX)/;
 const IN_COPY = /^COPY .*?, line (\d+)/m;
+const IN_FUNCTION = /^PL\/pgSQL function /m;
 
 /** Short and stable names, for grouping rejects. */
 const REASONS: Record<string, string> = {
@@ -52,8 +53,9 @@ export function faultOf(error: unknown): { column: string | null; reason: string
   if (!(error instanceof Error)) return undefined;
   const { code = '', message, detail, column, where = '' } = error as ServerError;
   if (!/^[0-9A-Z]{5}$/.test(code) || TRANSIENT.test(code)) return undefined;
-  // A trigger may raise any code it likes; then the place in the COPY tells that it was about a row.
-  if (!ROW_CLASSES.test(code) && (NOT_OF_A_ROW.test(code) || !IN_COPY.test(where))) return undefined;
+  // A trigger may raise any code it likes; then the context tells that it was about a row.
+  const inRow = IN_COPY.test(where) || IN_FUNCTION.test(where);
+  if (!ROW_CLASSES.test(code) && (NOT_OF_A_ROW.test(code) || !inRow)) return undefined;
   const named = column ?? /^COPY .*?, line \d+, column ([^:\n]+)/m.exec(where)?.[1] ?? null;
   return {
     column: named,

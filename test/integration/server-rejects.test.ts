@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDatabase, type TestDatabase } from '../helpers/database.ts';
+import { createDuck, writeParquet } from '../helpers/duck.ts';
+import { TestProject } from '../helpers/project.ts';
+
+const duck = createDuck();
+let project: TestProject;
+let database: TestDatabase;
+
+const ROWS = 40_000;
+
+/** What breaks which rule of the table, by row number (from 1). */
+const GUILTY: Record<number, [reason: string, column: string, value: string]> = {
+  1: ['check', 'amount', '-1'],
+  2: ['check', 'amount', '-2'],
+  777: ['not_unique', 'code', `'code 5'`],
+  5000: ['foreign_key', 'customer', '999'],
+  5001: ['foreign_key', 'customer', '998'],
+  9999: ['check', 'email', `'no address'`],
+  16_384: ['raised', 'note', `'before'`],
+  16_385: ['raised', 'note', `'after'`],
+  20_000: ['nul_in_text', 'note', `'a' || chr(0)`],
+  33_333: ['sqlstate_T4242', 'note', `'custom'`],
+  39_999: ['not_unique', 'code', `'code 5'`],
+  40_000: ['foreign_key', 'customer', '1000'],
+};
+
+beforeAll(async () => {
+  database = await createDatabase();
+  project = await TestProject.create(database.url);
+  const job = (name: string, target: string) =>
+    project.write(
+      `jobs/${name}.ts`,
+      `import { defineJob, files, table } from 'drayage';
+       export default defineJob({
+         name: '${name}', description: 'Orders', source: () => files('orders.parquet', { partitionRows: 1e6 }),
+         targets: { orders: table(${target}) },
+       });`,
+    );
+  await job('orders', '{}');
+  await job('orders-upsert', `{ mode: 'upsert', key: ['id'] }`);
+  await database.pool.query(`
+    create domain email as text check (value like '%@%');
+    create table customers (id int primary key);
+    insert into customers select generate_series(0, 99);
+    create table orders (
+      id int primary key, code text unique, amount int check (amount >= 0), email email,
+      customer int references customers deferrable initially deferred, note text);
+    create function refuse() returns trigger language plpgsql as $$ begin
+      if tg_when = 'BEFORE' and new.note = 'before' then raise 'no befores'; end if;
+      if tg_when = 'AFTER' and new.note = 'after' then raise 'no afters'; end if;
+      if new.note = 'custom' then raise 'mine' using errcode = 'T4242'; end if;
+      return new;
+    end $$;
+    create trigger before_row before insert or update on orders for each row execute function refuse();
+    create trigger after_row after insert or update on orders for each row execute function refuse();`);
+  const column = (name: string, usual: string) => {
+    const guilty = Object.entries(GUILTY).filter(([, [, where]]) => where === name);
+    return `case i ${guilty.map(([row, [, , value]]) => `when ${Number(row) - 1} then ${value}`).join(' ')} else ${usual} end as ${name}`;
+  };
+  await writeParquet(
+    duck,
+    `select i::int as id, ${column('code', `'code ' || i`)}, ${column('amount', 'i')}::int as amount,
+       ${column('email', `i || '@example.org'`)}, ${column('customer', 'i % 100')}::int as customer,
+       ${column('note', `'note'`)} from range(${ROWS}) t(i)`
+      .replaceAll(/(end as (\w+))::int as \w+/g, 'end::int as $2'),
+    `${project.root}/orders.parquet`,
+  );
+}, 60_000);
+afterAll(async () => {
+  await duck.close();
+  await project.remove();
+  await database.drop();
+});
+
+async function expectGuilty(run: number) {
+  const { rows } = await database.pool.query<{ row: number; reason: string }>(
+    'select row_number as row, reason from drayage.rejects where run_id = $1 order by row_number',
+    [run],
+  );
+  const wanted = Object.entries(GUILTY).map(([row, [reason]]) => ({ row: Number(row), reason }));
+  expect(rows.map(({ row, reason }) => ({ row: Number(row), reason }))).toEqual(wanted);
+}
+
+async function expectLoaded() {
+  const loaded = await database.pool.query<{ n: number }>('select count(*)::int as n from orders');
+  expect(loaded.rows[0]!.n).toBe(ROWS - Object.keys(GUILTY).length);
+}
+
+test('rows that only Postgres can refuse are found, kept with their reasons, and everything else is loaded', async () => {
+  const report = JSON.parse((await project.dray(['run', 'orders', '--json'])).stdout);
+  const rejected = Object.keys(GUILTY).length;
+  expect(report).toMatchObject({
+    state: 'completed_with_rejects',
+    rows: { read: ROWS, written: ROWS - rejected, rejected },
+  });
+  await expectGuilty(report.run);
+  await expectLoaded();
+  const { rows } = await database.pool.query('select message, raw from drayage.rejects where row_number = 5000');
+  expect(rows).toMatchObject([{ message: expect.stringContaining('(999)'), raw: { id: 4999, customer: 999 } }]);
+});
+
+test('an upsert finds them too, also when rows exist already', async () => {
+  await database.pool.query('delete from orders where id % 2 = 0');
+  const report = JSON.parse((await project.dray(['run', 'orders-upsert', '--json'])).stdout);
+  expect(report.errors).toEqual([]);
+  const rejected = Object.keys(GUILTY).length;
+  expect(report).toMatchObject({
+    state: 'completed_with_rejects',
+    rows: { read: ROWS, written: ROWS / 2 - 7, unchanged: ROWS / 2 - 5, rejected },
+  });
+  await expectGuilty(report.run);
+  await expectLoaded();
+});
+
+test('more rejects than allowed fail the partition as a whole', async () => {
+  await database.pool.query('truncate orders');
+  for (const limit of ['3', '0.01%']) {
+    const finished = await project.dray(['run', 'orders', '--force', '--max-rejects', limit, '--json']);
+    expect(finished.code).toBe(1);
+    const report = JSON.parse(finished.stdout);
+    expect(report.state).toBe('failed');
+    expect(report.errors[0]).toMatchObject({ code: 'TOO_MANY_REJECTS', message: expect.stringContaining(limit) });
+    const left = await database.pool.query(
+      'select (select count(*)::int from orders) as rows, count(*)::int as rejects from drayage.rejects where run_id = $1',
+      [report.run],
+    );
+    expect(left.rows).toEqual([{ rows: 0, rejects: 0 }]);
+  }
+  const within = await project.dray(['run', 'orders', '--force', '--max-rejects', '1%', '--json']);
+  expect(JSON.parse(within.stdout).state).toBe('completed_with_rejects');
+});
