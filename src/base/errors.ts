@@ -33,6 +33,7 @@ export const CODES = {
   TYPE_UNMAPPED: terminalUsage,
   LOAD_REFUSED: terminalFailure,
   TOO_MANY_REJECTS: terminalFailure,
+  REPLAY_REFUSED: terminalUsage,
   ROWS_UNACCOUNTED: terminalFailure,
   CLAIM_LOST: transientFailure,
   INTERRUPTED: { exit: EXIT.interrupted, transient: true },

@@ -2,6 +2,7 @@ import { type Selectable, sql } from 'kysely';
 import type { LoadCounts } from '../model/sink.ts';
 import type { PartitionPlan } from '../model/source.ts';
 import { PARTITION_STEPS, statesBefore } from '../model/state.ts';
+import { Checksum } from '../postgres/checksum.ts';
 import type { ControlDb, ControlSchema } from './db.ts';
 
 export type Partition = Selectable<ControlSchema['drayage.partitions']>;
@@ -170,4 +171,32 @@ export async function checksumsOf(db: ControlDb, runId: number): Promise<string[
     .where('checksum', 'is not', null)
     .execute();
   return rows.map(({ checksum }) => checksum!);
+}
+
+/** A settled partition, which nobody else can change in the meantime. */
+export function lockPartition(db: ControlDb, id: number): Promise<Partition> {
+  return db.selectFrom('drayage.partitions').selectAll().where('id', '=', id).forUpdate().executeTakeFirstOrThrow();
+}
+
+/** Adds what became of rows that were rejected before. @param replayed how many they were */
+export async function addOutcome(
+  db: ControlDb,
+  partition: Partition,
+  { read, written, unchanged, superseded, rejected, checksum }: LoadCounts & { checksum: string },
+  replayed: number,
+): Promise<void> {
+  const sum = new Checksum();
+  for (const part of [partition.checksum, checksum]) if (part) sum.addSum(part);
+  await db
+    .updateTable('drayage.partitions')
+    .set({
+      rows_read: partition.rows_read - replayed + read,
+      rows_written: partition.rows_written + written,
+      rows_unchanged: partition.rows_unchanged + unchanged,
+      rows_superseded: partition.rows_superseded + superseded,
+      rows_rejected: partition.rows_rejected - replayed + rejected,
+      checksum: sum.toString(),
+    })
+    .where('id', '=', partition.id)
+    .execute();
 }

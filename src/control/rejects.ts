@@ -37,6 +37,21 @@ export function listRejects(db: ControlDb, runId: number, limit: number): Promis
     .execute();
 }
 
+/** Up to `limit` rejects behind the one with the id `after`, with their rows as text. */
+export function rejectPage(db: ControlDb, runId: number, after: number, limit: number) {
+  return db
+    .selectFrom('drayage.rejects as r')
+    .innerJoin('drayage.partitions as p', 'p.id', 'r.partition_id')
+    .select(['r.id', 'p.key as partition', 'p.file', 'r.table_name as table', 'r.row_number as row'])
+    .select(['r.column_name as column', 'r.reason', 'r.message'])
+    .select(sql<string>`r.raw::text`.as('raw'))
+    .where('r.run_id', '=', runId)
+    .where('r.id', '>', after)
+    .orderBy('r.id')
+    .limit(limit)
+    .execute();
+}
+
 export interface RejectGroup {
   table_name: string | null;
   column_name: string | null;
@@ -50,4 +65,30 @@ export async function summariseRejects(db: ControlDb, runId: number): Promise<Re
     select table_name, column_name, reason, rows, example from drayage.reject_summary
     where run = ${runId} order by rows desc`.execute(db);
   return rows;
+}
+
+/** The partitions of a run that have rejects. */
+export async function partitionsWithRejects(db: ControlDb, runId: number): Promise<{ id: number; key: string }[]> {
+  return db
+    .selectFrom('drayage.partitions')
+    .select(['id', 'key'])
+    .where('run_id', '=', runId)
+    .where('rows_rejected', '>', 0)
+    .orderBy('id')
+    .execute();
+}
+
+/** The rejects of a partition, which nobody else can load in the meantime. */
+export function lockRejects(db: ControlDb, partitionId: number) {
+  return db
+    .selectFrom('drayage.rejects')
+    .select(['id', 'table_name', 'row_number'])
+    .where('partition_id', '=', partitionId)
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+}
+
+export async function clearRejects(db: ControlDb, ids: readonly number[]): Promise<void> {
+  await sql`delete from drayage.rejects where id = any (${ids}::bigint[])`.execute(db);
 }

@@ -6,7 +6,8 @@ export const RUN_STEPS = {
   paused: ['running', 'cancelled'],
   finalizing: ['succeeded', 'completed_with_rejects', 'failed'],
   succeeded: ['rolled_back'],
-  completed_with_rejects: ['rolled_back'],
+  // Rejects that are loaded after all may leave none.
+  completed_with_rejects: ['succeeded', 'completed_with_rejects', 'rolled_back'],
   failed: ['running', 'rolled_back'],
   cancelled: ['rolled_back'],
   rolled_back: [],

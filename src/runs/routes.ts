@@ -55,6 +55,13 @@ export async function runRoutes(client: ClientBase, targets: readonly PreparedTa
   );
 }
 
+/** The routes into the tables as they are when a run has ended. @throws TARGET_INVALID */
+export async function settledRoutes(client: ClientBase, targets: readonly PreparedTarget[]): Promise<Route[]> {
+  const found: Route[] = [];
+  for (const one of targets) found.push(...routesOver(one, await tablesOf(client, one)));
+  return found;
+}
+
 /** The DDL that would create the tables of a job. */
 export async function ddlOf(client: ClientBase, prepared: PreparedJob, context: SourceContext): Promise<string[]> {
   const columnsOf = sourceColumns(prepared, context);

@@ -18,7 +18,7 @@ function shadowName({ schema, name }: Table, run: number): string {
   return `${quoteIdentifier(schema)}.${quoteIdentifier(shadowPart(name, run))}`;
 }
 
-const shadowPart = (name: string, run: number) => withSuffix(name, `__run_${run}`);
+export const shadowPart = (name: string, run: number) => withSuffix(name, `__run_${run}`);
 const formerPart = (name: string, run: number) => withSuffix(name, `__before_${run}`);
 
 /**

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { rows as query } from '../../src/duckdb/scan.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createDuck, writeParquet } from '../helpers/duck.ts';
 import { TestProject } from '../helpers/project.ts';
+import { checksumOfQuery } from '../helpers/table-checksum.ts';
 
 const duck = createDuck();
 let project: TestProject;
@@ -17,12 +20,12 @@ const GUILTY: Record<number, [reason: string, column: string, value: string]> = 
   5000: ['foreign_key', 'customer', '999'],
   5001: ['foreign_key', 'customer', '998'],
   9999: ['check', 'email', `'no address'`],
-  16_384: ['raised', 'note', `'before'`],
-  16_385: ['raised', 'note', `'after'`],
-  20_000: ['nul_in_text', 'note', `'a' || chr(0)`],
-  33_333: ['sqlstate_T4242', 'note', `'custom'`],
-  39_999: ['not_unique', 'code', `'code 5'`],
-  40_000: ['foreign_key', 'customer', '1000'],
+  16384: ['raised', 'note', `'before'`],
+  16385: ['raised', 'note', `'after'`],
+  20000: ['nul_in_text', 'note', `'a' || chr(0)`],
+  33333: ['sqlstate_T4242', 'note', `'custom'`],
+  39999: ['not_unique', 'code', `'code 5'`],
+  40000: ['foreign_key', 'customer', '1000'],
 };
 
 beforeAll(async () => {
@@ -62,8 +65,10 @@ beforeAll(async () => {
     duck,
     `select i::int as id, ${column('code', `'code ' || i`)}, ${column('amount', 'i')}::int as amount,
        ${column('email', `i || '@example.org'`)}, ${column('customer', 'i % 100')}::int as customer,
-       ${column('note', `'note'`)} from range(${ROWS}) t(i)`
-      .replaceAll(/(end as (\w+))::int as \w+/g, 'end::int as $2'),
+       ${column('note', `'note'`)} from range(${ROWS}) t(i)`.replaceAll(
+      /(end as (\w+))::int as \w+/g,
+      'end::int as $2',
+    ),
     `${project.root}/orders.parquet`,
   );
 }, 60_000);
@@ -130,3 +135,65 @@ test('more rejects than allowed fail the partition as a whole', async () => {
   const within = await project.dray(['run', 'orders', '--force', '--max-rejects', '1%', '--json']);
   expect(JSON.parse(within.stdout).state).toBe('completed_with_rejects');
 });
+
+test('rejects are exported, and loaded after all when the cause is mended', async () => {
+  await database.pool.query('truncate orders');
+  const report = JSON.parse((await project.dray(['run', 'orders', '--force', '--json'])).stdout);
+  const rejected = Object.keys(GUILTY).length;
+  const exported = await project.dray(['rejects', String(report.run), '--export', 'left.jsonl']);
+  expect(exported.stdout).toMatch(`${rejected} rejects of run ${report.run} written to left.jsonl`);
+  const lines = (await readFile(`${project.root}/left.jsonl`, 'utf8')).trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({
+        file: 'orders.parquet',
+        row: 9999,
+        reason: 'check',
+        raw: expect.objectContaining({ id: 9998 }),
+      }),
+    ]),
+  );
+  expect(lines).toHaveLength(rejected);
+  await project.dray(['rejects', String(report.run), '--export', 'left.parquet']);
+  const parquet = await duck.use((connection) =>
+    query(connection, `select count(*) as n, sum((raw::json->>'id')::int) as ids from '${project.root}/left.parquet'`),
+  );
+  const ids = Object.keys(GUILTY).reduce((sum, row) => sum + Number(row) - 1, 0);
+  expect(parquet.map(({ n, ids: sum }) => [Number(n), Number(sum)])).toEqual([[rejected, ids]]);
+  const refused = await project.dray(['rejects', String(report.run), '--export', 'left.xlsx']);
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('.jsonl or .parquet') });
+
+  await database.pool.query(
+    `insert into customers values (998), (999); alter table orders drop constraint orders_amount_check`,
+  );
+  const first = await project.dray(['rejects', String(report.run), '--replay', '--json']);
+  expect(first.code).toBe(1);
+  expect(JSON.parse(first.stdout)).toMatchObject({ loaded: 4, rejected: rejected - 4 });
+  expect(await rejectsLeft(report.run)).toHaveLength(rejected - 4);
+
+  await database.pool.query(`
+    insert into customers values (1000); drop trigger before_row on orders; drop trigger after_row on orders;
+    alter table orders drop constraint orders_code_key; alter table orders alter email type text`);
+  await project.write(
+    'jobs/orders.ts',
+    `import { defineJob, files, sql, table } from 'drayage';
+     export default defineJob({
+       name: 'orders', description: 'Orders', source: () => files('orders.parquet', { partitionRows: 1e6 }),
+       transform: sql\`select * replace (replace(note, chr(0), '') as note) from source\`, targets: { orders: table({}) },
+     });`,
+  );
+  const second = await project.dray(['rejects', String(report.run), '--replay', '--json']);
+  expect(JSON.parse(second.stdout)).toMatchObject({ loaded: rejected - 4, rejected: 0 });
+  const status = JSON.parse((await project.dray(['status', String(report.run), '--json'])).stdout);
+  expect(status).toMatchObject({ state: 'succeeded', rows: { read: ROWS, written: ROWS, rejected: 0 } });
+  const client = await database.pool.connect();
+  expect(await checksumOfQuery(client, 'select * from orders')).toEqual({ rows: ROWS, checksum: status.checksum });
+  client.release();
+  expect(JSON.parse((await project.dray(['rejects', String(report.run), '--replay', '--json'])).stdout)).toMatchObject({
+    loaded: 0,
+  });
+});
+
+async function rejectsLeft(run: number) {
+  return (await database.pool.query('select id from drayage.rejects where run_id = $1', [run])).rows;
+}

@@ -55,9 +55,17 @@ test('onConflict decides about keys that exist: update, ignore, error', async ()
 test('of rows with the same key the last wins, or that with the highest version, and never an older one', async () => {
   await database.pool.query('create table states (id int primary key, version int, state text)');
   const target = `{ mode: 'upsert', key: ['id'], version: 'version' }`;
-  const first = await load('states', target, `select * from (values (1, 5, 'five'), (1, 4, 'four'), (2, 1, 'one')) v(id, version, state)`);
+  const first = await load(
+    'states',
+    target,
+    `select * from (values (1, 5, 'five'), (1, 4, 'four'), (2, 1, 'one')) v(id, version, state)`,
+  );
   expect(first.rows).toMatchObject({ read: 3, written: 2, superseded: 1 });
-  const second = await load('states', target, `select * from (values (1, 3, 'three'), (2, 2, 'two')) v(id, version, state)`);
+  const second = await load(
+    'states',
+    target,
+    `select * from (values (1, 3, 'three'), (2, 2, 'two')) v(id, version, state)`,
+  );
   expect(second.rows).toMatchObject({ read: 2, written: 1, unchanged: 1 });
   expect(await select('select id, state from states order by id')).toEqual([
     { id: 1, state: 'five' },
@@ -98,12 +106,24 @@ test('keys may be quoted, composite, partly null, and of a partial index', async
 test('unchanged rows are not rewritten, and equal is meant to the last bit', async () => {
   await database.pool.query('create table amounts (id int primary key, amount numeric, data json)');
   const target = `{ mode: 'upsert', key: ['id'] }`;
-  await load('amounts', target, `select i::int as id, 1.50::decimal(10,2) as amount, '{"a":1}'::json as data from range(100) t(i)`);
+  await load(
+    'amounts',
+    target,
+    `select i::int as id, 1.50::decimal(10,2) as amount, '{"a":1}'::json as data from range(100) t(i)`,
+  );
   const before = await select('select sum(xmin::text::bigint) as x from amounts');
-  const again = await load('amounts', target, `select i::int as id, 1.50::decimal(10,2) as amount, '{"a":1}'::json as data from range(100) t(i)`);
+  const again = await load(
+    'amounts',
+    target,
+    `select i::int as id, 1.50::decimal(10,2) as amount, '{"a":1}'::json as data from range(100) t(i)`,
+  );
   expect(again.rows).toMatchObject({ written: 0, unchanged: 100 });
   expect(await select('select sum(xmin::text::bigint) as x from amounts')).toEqual(before);
-  const finer = await load('amounts', target, `select i::int as id, 1.5::decimal(10,1) as amount, '{"a":1}'::json as data from range(100) t(i)`);
+  const finer = await load(
+    'amounts',
+    target,
+    `select i::int as id, 1.5::decimal(10,1) as amount, '{"a":1}'::json as data from range(100) t(i)`,
+  );
   expect(finer.rows).toMatchObject({ written: 100, unchanged: 0 });
 });
 
@@ -120,14 +140,23 @@ test('replace loads beside and swaps: views, rights, defaults, foreign keys and 
     grant select on cities to reader;
     insert into cities (name, region) values ('Old', 1), ('Older', 2);
     insert into visits values (1)`);
-  const report = await load('cities', `{ mode: 'replace' }`, `select i::int as id, 'City ' || i as name, 1 as region from range(1, 11) t(i)`);
+  const report = await load(
+    'cities',
+    `{ mode: 'replace' }`,
+    `select i::int as id, 'City ' || i as name, 1 as region from range(1, 11) t(i)`,
+  );
   expect(report).toMatchObject({ state: 'succeeded', rows: { written: 10 } });
   expect(await select('select count(*)::int as n from cities')).toEqual([{ n: 10 }]);
   expect(await select('select count(*)::int as n from city_names')).toEqual([{ n: 10 }]);
-  expect(await select(`select name from cities__before_${report.run} order by 1`)).toEqual([{ name: 'Old' }, { name: 'Older' }]);
-  expect(await select(`select has_table_privilege('reader', 'cities', 'select') as may, obj_description('cities'::regclass) as said`)).toEqual([
-    { may: true, said: 'Where people live' },
+  expect(await select(`select name from cities__before_${report.run} order by 1`)).toEqual([
+    { name: 'Old' },
+    { name: 'Older' },
   ]);
+  expect(
+    await select(
+      `select has_table_privilege('reader', 'cities', 'select') as may, obj_description('cities'::regclass) as said`,
+    ),
+  ).toEqual([{ may: true, said: 'Where people live' }]);
   expect(await select(`select indexname as name from pg_indexes where tablename = 'cities' order by 1`)).toEqual([
     { name: 'cities_name' },
     { name: 'cities_pkey' },
@@ -137,7 +166,11 @@ test('replace loads beside and swaps: views, rights, defaults, foreign keys and 
   // The former table can go; nothing hangs on it.
   await database.pool.query(`drop table cities__before_${report.run}`);
 
-  const bad = await load('cities', `{ mode: 'replace' }`, `select i::int as id, 'Bad ' || i as name, 7 as region from range(1, 4) t(i)`);
+  const bad = await load(
+    'cities',
+    `{ mode: 'replace' }`,
+    `select i::int as id, 'Bad ' || i as name, 7 as region from range(1, 4) t(i)`,
+  );
   expect(bad).toMatchObject({ rows: { rejected: 3 } });
 });
 
@@ -154,7 +187,9 @@ test('merge deletes what the source no longer has, unless a row was rejected', a
   await load('stock', target, 'select i::int as id, 1 as amount from range(10) t(i)');
   const second = await load('stock', target, 'select i::int as id, if(i = 6, 2, 1) as amount from range(5, 12) t(i)');
   expect(second).toMatchObject({ state: 'succeeded', rows: { read: 7, written: 3, unchanged: 4, deleted: 5 } });
-  expect(await select('select min(id), max(id), sum(amount)::int as amount from stock')).toEqual([{ min: 5, max: 11, amount: 8 }]);
+  expect(await select('select min(id), max(id), sum(amount)::int as amount from stock')).toEqual([
+    { min: 5, max: 11, amount: 8 },
+  ]);
   const third = await load('stock', target, 'select i::int as id, if(i = 6, 70000, 1) as amount from range(6, 8) t(i)');
   expect(third).toMatchObject({ state: 'completed_with_rejects', rows: { rejected: 1, deleted: 0 } });
   expect(await select('select count(*)::int as n from stock')).toEqual([{ n: 7 }]);
@@ -188,7 +223,9 @@ test('several tables are filled in their order, in one transaction, with their f
     { table: 'authors', rows: 7 },
     { table: 'books', rows: 99 },
   ]);
-  const rejected = await select(`select table_name, row_number::int as row from drayage.rejects where run_id = ${report.run}`);
+  const rejected = await select(
+    `select table_name, row_number::int as row from drayage.rejects where run_id = ${report.run}`,
+  );
   expect(rejected).toEqual([{ table_name: 'public.books', row: 4 }]);
 });
 

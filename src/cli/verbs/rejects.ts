@@ -3,7 +3,7 @@ import type { KeptReject, RejectGroup } from '../../control/rejects.ts';
 import { listRejects, summariseRejects } from '../../control/rejects.ts';
 import { latestRun } from '../../control/runs.ts';
 import type { Services } from '../../runs/services.ts';
-import { count, table } from '../format.ts';
+import { count, plural, table } from '../format.ts';
 import { type Invocation, type Verb, wholeNumber, withServices } from '../verb.ts';
 import { requireRun } from './status.ts';
 
@@ -15,13 +15,27 @@ export const rejects: Verb = {
   options: [
     ['--summary', 'count by table, column and reason'],
     ['--limit <n>', 'at most so many rows (default: 50)'],
+    ['--export <file>', 'write all of them to a .jsonl or .parquet file'],
+    ['--replay', 'load these rows once more, after the cause is mended, and no others'],
   ],
   example: 'dray rejects 12 --summary',
   async run(invocation) {
     const { options, out } = invocation;
     const limit = wholeNumber(options.limit ?? 50, '--limit');
-    return withServices(invocation, {}, async ({ db }) => {
+    return withServices(invocation, {}, async (services) => {
+      const { db } = services;
       const run = await chosenRun(db, invocation);
+      if (options.replay === true) return replay(services, run, invocation);
+      if (options.export !== undefined) {
+        const { exportRejects } = await import('../../runs/export-rejects.ts');
+        const file = String(options.export);
+        const written = await exportRejects(services, run, file);
+        out.answer(
+          { run, file, rejects: written },
+          () => `${plural(written, 'reject')} of run ${run} written to ${file}.`,
+        );
+        return EXIT.done;
+      }
       const groups = await summariseRejects(db, run);
       const found = options.summary ? [] : await listRejects(db, run, limit);
       const rows = found.map(asDocument);
@@ -33,6 +47,24 @@ export const rejects: Verb = {
     });
   },
 };
+
+async function replay(services: Services, run: number, { out, signal }: Invocation): Promise<number> {
+  const { replayRejects } = await import('../../runs/replay.ts');
+  const replayed = await replayRejects(services, run, signal);
+  out.answer(replayed, () => {
+    const { loaded, left_out, rejected, unnumbered } = replayed;
+    const lines = [`Run ${run}: ${plural(loaded, 'row')} loaded after all, ${count(rejected)} still rejected.`];
+    if (left_out > 0) lines.push(`The transform now leaves out ${plural(left_out, 'row')}.`);
+    if (unnumbered > 0) {
+      lines.push(
+        `${plural(unnumbered, 'row')} cannot be found again in the source: the transform does not keep rows apart.`,
+      );
+    }
+    if (rejected > 0) lines.push(`"dray rejects ${run}" shows what is left and why.`);
+    return lines.join('\n');
+  });
+  return replayed.rejected > 0 ? EXIT.failures : EXIT.done;
+}
 
 async function chosenRun(db: Services['db'], { args }: Invocation): Promise<number> {
   const [given] = args;
