@@ -17,32 +17,38 @@ const SECOND = 1_000_000n;
 const MINUTE = 60n * SECOND;
 const HOUR = 60n * MINUTE;
 
-/** What one of each unit adds to which part. */
-const UNITS: Record<string, [Part, bigint]> = {
-  year: ['months', 12n],
-  mon: ['months', 1n],
-  month: ['months', 1n],
-  week: ['days', 7n],
-  day: ['days', 1n],
-  hour: ['time', HOUR],
-  min: ['time', MINUTE],
-  minute: ['time', MINUTE],
-  sec: ['time', SECOND],
-  second: ['time', SECOND],
-};
+/** What one of a unit adds to which part. */
+type Unit = readonly [part: Part, size: bigint];
 
-const ISO_DATE: Record<string, [Part, bigint]> = {
-  Y: UNITS.year!,
-  M: UNITS.month!,
-  W: UNITS.week!,
-  D: UNITS.day!,
-};
-const ISO_TIME: Record<string, [Part, bigint]> = { H: UNITS.hour!, M: UNITS.minute!, S: UNITS.second! };
+const YEAR_UNIT: Unit = ['months', 12n];
+const MONTH_UNIT: Unit = ['months', 1n];
+const WEEK_UNIT: Unit = ['days', 7n];
+const DAY_UNIT: Unit = ['days', 1n];
+const HOUR_UNIT: Unit = ['time', HOUR];
+const MINUTE_UNIT: Unit = ['time', MINUTE];
+const SECOND_UNIT: Unit = ['time', SECOND];
+
+const UNITS = new Map([
+  ['year', YEAR_UNIT],
+  ['mon', MONTH_UNIT],
+  ['month', MONTH_UNIT],
+  ['week', WEEK_UNIT],
+  ['day', DAY_UNIT],
+  ['hour', HOUR_UNIT],
+  ['min', MINUTE_UNIT],
+  ['minute', MINUTE_UNIT],
+  ['sec', SECOND_UNIT],
+  ['second', SECOND_UNIT],
+]);
+const ISO_DATE: Record<string, Unit> = { Y: YEAR_UNIT, M: MONTH_UNIT, W: WEEK_UNIT, D: DAY_UNIT };
+const ISO_TIME: Record<string, Unit> = { H: HOUR_UNIT, M: MINUTE_UNIT, S: SECOND_UNIT };
+
+const CLOCK_UNITS = [HOUR_UNIT, MINUTE_UNIT, SECOND_UNIT];
 
 const COUNT = String.raw`([+-]?)(\d+)(?:\.(\d*))?`;
 const ISO = /^P((?:[+-]?\d+[YMWD])*)(?:T((?:[+-]?\d+(?:\.\d*)?[HMS])+))?$/;
 const ISO_PART = new RegExp(`${COUNT}([YMWDHMS])`, 'g');
-const UNIT_PART = new RegExp(String.raw`^${COUNT} *([a-z]+)(?: +|$)`);
+const UNIT_PART = new RegExp(`^${COUNT} *([a-z]+)(?: +|$)`);
 const CLOCK_PART = /^([+-]?)(\d+):([0-5]\d)(?::([0-5]\d)(?:\.(\d*))?)?(?: +|$)/;
 
 /** Fields that an interval may be restricted to, by the bit in its modifier (`utils/timestamp.h`), finest first. */
@@ -96,22 +102,22 @@ function parseIso(body: string, text: string): Interval {
 function parseUnits(body: string, text: string): Interval {
   const interval: Interval = { months: 0n, days: 0n, time: 0n };
   const ago = /^(.*\S) +ago$/.exec(body);
-  const seen = new Set<string>();
+  const seen = new Set<Unit>();
   let rest = (ago?.[1] ?? body).replace(/^@ */, '');
   if (rest === '') throw unfit(text);
   for (let match: RegExpExecArray | null; rest !== ''; rest = rest.slice(match[0].length)) {
     match = UNIT_PART.exec(rest);
     if (match) {
       const name = match[4]!.replace(/s$/, '');
-      const unit = UNITS[name];
-      if (!unit || seen.has(String(unit))) throw unfit(text);
-      seen.add(String(unit));
+      const unit = UNITS.get(name);
+      if (!unit || seen.has(unit)) throw unfit(text);
+      seen.add(unit);
       add(interval, unit, { negative: match[1] === '-', whole: match[2]!, fraction: match[3] }, text);
       continue;
     }
     match = CLOCK_PART.exec(rest);
-    if (!match || [HOUR, MINUTE, SECOND].some((size) => seen.has(String(['time', size])))) throw unfit(text);
-    for (const size of [HOUR, MINUTE, SECOND]) seen.add(String(['time', size]));
+    if (!match || CLOCK_UNITS.some((unit) => seen.has(unit))) throw unfit(text);
+    for (const unit of CLOCK_UNITS) seen.add(unit);
     const [, sign, hours, minutes, seconds = '0', fraction = ''] = match;
     const size =
       BigInt(hours!) * HOUR + BigInt(minutes!) * MINUTE + BigInt(seconds) * SECOND + microseconds(fraction, text);
@@ -127,7 +133,7 @@ interface Count {
   fraction: string | undefined;
 }
 
-function add(interval: Interval, [part, factor]: [Part, bigint], count: Count, text: string): void {
+function add(interval: Interval, [part, factor]: Unit, count: Count, text: string): void {
   if (count.fraction !== undefined && !(part === 'time' && factor === SECOND)) {
     throw new Unfit(`${quoted(text)} has a fraction of a unit other than seconds`);
   }

@@ -18,14 +18,17 @@ const INFINITE_MICROSECONDS = { infinity: 2n ** 63n - 1n, '-infinity': -(2n ** 6
 const DATE = String.raw`(\d{4,7})-(\d{2})-(\d{2})`;
 const CLOCK = String.raw`(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d*))?)?`;
 const OFFSET = String.raw`(Z|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)`;
-const DATE_ONLY = new RegExp(String.raw`^${DATE}( BC)?$`, 'i');
-const TIMESTAMP = new RegExp(String.raw`^${DATE}(?:[ T]${CLOCK}(?: ?${OFFSET})?)?( BC)?$`, 'i');
-const TIME = new RegExp(String.raw`^${CLOCK}(?: ?${OFFSET})?$`, 'i');
+const DATE_ONLY = new RegExp(`^${DATE}( BC)?$`, 'i');
+const TIMESTAMP = new RegExp(`^${DATE}(?:[ T]${CLOCK}(?: ?${OFFSET})?)?( BC)?$`, 'i');
+const TIME = new RegExp(`^${CLOCK}(?: ?${OFFSET})?$`, 'i');
 
 const HINT = 'write it as YYYY-MM-DD';
 
-export function isInfiniteDay(day: number): boolean {
-  return day === INFINITE_DAYS.infinity || day === INFINITE_DAYS['-infinity'];
+/** Undefined for an infinite day, which has none after it. */
+export function nextDay(day: number): number | undefined {
+  if (day === INFINITE_DAYS.infinity || day === INFINITE_DAYS['-infinity']) return undefined;
+  if (day + 1 < DAYS[1]) return day + 1;
+  throw new Unfit('the day after the bound is out of range for date', 'out_of_range');
 }
 
 /** Days from 2000-01-01. */

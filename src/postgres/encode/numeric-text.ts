@@ -13,15 +13,15 @@ const MOST_WHOLE_DIGITS = 131_072;
 const MOST_FRACTION_DIGITS = 16_383;
 
 const NUMBER = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:e([+-]?\d+))?$/i;
-const SPECIAL: Record<string, number> = {
-  nan: SIGN.nan,
-  inf: SIGN.infinity,
-  infinity: SIGN.infinity,
-  '+inf': SIGN.infinity,
-  '+infinity': SIGN.infinity,
-  '-inf': SIGN.minusInfinity,
-  '-infinity': SIGN.minusInfinity,
-};
+const SPECIAL = new Map<string, number>([
+  ['nan', SIGN.nan],
+  ['inf', SIGN.infinity],
+  ['infinity', SIGN.infinity],
+  ['+inf', SIGN.infinity],
+  ['+infinity', SIGN.infinity],
+  ['-inf', SIGN.minusInfinity],
+  ['-infinity', SIGN.minusInfinity],
+]);
 
 /** A number as numeric keeps it. */
 export interface NumericValue {
@@ -48,7 +48,7 @@ export function numericTextEncoder(kind: Kind, limit: NumericLimit | undefined):
 
 export function parseNumeric(text: string): NumericValue {
   const body = trimmed(text);
-  const special = body.length <= 9 ? SPECIAL[body.toLowerCase()] : undefined;
+  const special = body.length <= 9 ? SPECIAL.get(body.toLowerCase()) : undefined;
   if (special !== undefined) {
     return { sign: special, digits: '', point: 0, scale: special === SIGN.nan ? 0 : INFINITY_SCALE };
   }
