@@ -163,7 +163,9 @@ function integerImage(value: bigint, bytes: 4 | 8): Uint8Array {
   return image;
 }
 
-const compareIntegers = (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0);
+function compareIntegers(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 function integers(bytes: 4 | 8, name: string): Subtype<bigint> {
   const inRange = (value: bigint, text: string) => {
