@@ -97,10 +97,14 @@ const postgresInterval = fc
     maybe(joined(sign, integer(0, 999), text(':'), padded(0, 59), text(':'), padded(0, 59), fraction)),
   )
   .map((parts) => parts.filter(Boolean).join(' ') || '00:00:00');
+const isoCount = joined(oneOf('', '-'), integer(0, 100_000));
 const isoInterval = fc
   .tuple(
-    fc.tuple(...['Y', 'M', 'W', 'D'].map((unit) => maybe(joined(count, text(unit))))),
-    fc.tuple(...['H', 'M'].map((unit) => maybe(joined(count, text(unit)))), maybe(joined(count, fraction, text('S')))),
+    fc.tuple(...['Y', 'M', 'W', 'D'].map((unit) => maybe(joined(isoCount, text(unit))))),
+    fc.tuple(
+      ...['H', 'M'].map((unit) => maybe(joined(isoCount, text(unit)))),
+      maybe(joined(isoCount, fraction, text('S'))),
+    ),
   )
   .map(([before, after]) => `P${before.join('')}${after.join('') && `T${after.join('')}`}`)
   .map((value) => (value === 'P' ? 'PT0S' : value));
@@ -131,7 +135,7 @@ const word = fc.string({ unit: 'grapheme', maxLength: 8 }).map((value) => value.
 const escaped = word.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`);
 const hstore = fc
   .array(joined(escaped, oneOf('=>', ' => '), fc.oneof(escaped, oneOf('NULL', 'null', 'bare', '"null"'))), {
-    maxLength: 7,
+    maxLength: 6,
   })
   .map((pairs) => pairs.join(', '));
 
@@ -412,11 +416,11 @@ const ILLEGAL: [type: keyof typeof LEGAL, reason: string, ...values: string[]][]
   ['int4range', 'lower_above_upper', '[3,1]', '(2,1)'],
   ['int4range', 'out_of_range', '[1,2147483648)', '[1,2147483647]', '(2147483647,)'],
   ['int8range', 'out_of_range', '[1,9223372036854775807]', '[-9223372036854775809,)'],
-  ['numrange', 'not_a_number', '["",1]', '[a,1]'],
-  ['daterange', 'not_a_date', '[2023-02-29,)', '[0000-01-01,)', '[01/02/2024,)', '[today,)', '[2024-13-01,)'],
+  ['numrange', 'not_a_range', '["",1]', '[a,1]'],
+  ['daterange', 'not_a_range', '[2023-02-29,)', '[0000-01-01,)', '[01/02/2024,)', '[today,)', '[2024-13-01,)'],
   ['daterange', 'out_of_range', '[,5874897-12-31]', '[,5874898-01-01)', '[4714-11-23 BC,)'],
   ['tsrange', 'unexpected_offset', '[2024-01-01 00:00:00+02,)'],
-  ['tsrange', 'not_a_timestamp', '[now,)', '[2024-01-01 25:00:00,)', '[2024-02-30,)'],
+  ['tsrange', 'not_a_range', '[now,)', '[2024-01-01 25:00:00,)', '[2024-02-30,)'],
   ['tsrange', 'would_round', '[2024-01-01 00:00:00.1234567,)'],
   ['tsrange', 'out_of_range', '[294277-01-01,)'],
   ['tstzrange', 'no_offset', '[2024-01-01 00:00:00,)', '[2024-01-01,)'],
@@ -433,20 +437,7 @@ const ILLEGAL: [type: keyof typeof LEGAL, reason: string, ...values: string[]][]
     '{emptyx}',
   ],
   ['int4multirange', 'lower_above_upper', '{[3,1)}'],
-  [
-    'hstore',
-    'not_an_hstore',
-    'a',
-    'a=>',
-    '"a""b"=>"c"',
-    '=>1',
-    'a=1',
-    'a= >1',
-    '"a=>1',
-    'a=>1 b=>2',
-    'a=>"1',
-    'a=>1,,b=>2',
-  ],
+  ['hstore', 'not_an_hstore', 'a', 'a=>', '"a""b"=>"c"', '=>1', 'a=1', 'a= >1', '"a=>1', 'a=>1 b=>2', 'a=>"1'],
 ];
 
 let database: TestDatabase;
@@ -546,7 +537,7 @@ describe.each(Object.entries(LEGAL))('%s', (type, { encoder, send, value, byHand
             });
         }
       }),
-      { numRuns: 60 },
+      { numRuns: Number(process.env.RUNS ?? 100) },
     );
   });
 
@@ -560,7 +551,7 @@ describe.each(Object.entries(LEGAL))('%s', (type, { encoder, send, value, byHand
           if (cell.reason === undefined) expect({ value, image: cell.image }).toEqual({ value, image: wanted });
         }
       }),
-      { numRuns: 60 },
+      { numRuns: Number(process.env.RUNS ?? 100) },
     );
   });
 });

@@ -19,7 +19,7 @@ function image(pairs: Pairs): Uint8Array {
   const unique = new Map<string, Uint8Array | null>();
   const keys: Buffer[] = [];
   for (const [key, value] of pairs) {
-    // Of a key that comes twice Postgres keeps the first value.
+    // Of the values of one key Postgres keeps any; of few pairs it is the first.
     if (unique.has(key)) continue;
     unique.set(key, value === null ? null : Buffer.from(value));
     keys.push(Buffer.from(key));

@@ -17,7 +17,7 @@ const INFINITE_MICROSECONDS = { infinity: 2n ** 63n - 1n, '-infinity': -(2n ** 6
 
 const DATE = String.raw`(\d{4,7})-(\d{2})-(\d{2})`;
 const CLOCK = String.raw`(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d*))?)?`;
-const OFFSET = String.raw`(Z|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)`;
+const OFFSET = String.raw`(Z|[+-]\d{2}(?:\d{2}|:\d{2}(?::\d{2})?)?)`;
 const DATE_ONLY = new RegExp(`^${DATE}( BC)?$`, 'i');
 const TIMESTAMP = new RegExp(`^${DATE}(?:[ T]${CLOCK}(?: ?${OFFSET})?)?( BC)?$`, 'i');
 const TIME = new RegExp(`^${CLOCK}(?: ?${OFFSET})?$`, 'i');
@@ -36,9 +36,9 @@ export function parseDate(text: string): number {
   const body = trimmed(text).toLowerCase();
   if (body === 'infinity' || body === '-infinity') return INFINITE_DAYS[body];
   const match = DATE_ONLY.exec(body);
-  if (!match) throw new Unfit(`${quoted(text)} is not a date; ${HINT}`, 'not_a_date');
+  if (!match) throw new Unfit(`${quoted(text)} is not a date; ${HINT}`);
   const day = dayNumber(match[1]!, match[2]!, match[3]!, match[4] !== undefined);
-  if (day === undefined) throw new Unfit(`${quoted(text)} is no day of the calendar`, 'not_a_date');
+  if (day === undefined) throw new Unfit(`${quoted(text)} is no day of the calendar`);
   if (day < DAYS[0] || day >= DAYS[1]) throw new Unfit(`${quoted(text)} is out of range for date`, 'out_of_range');
   return day;
 }
@@ -52,7 +52,7 @@ export function parseTimestamp(text: string, zoned: boolean): bigint {
   if (body === 'infinity' || body === '-infinity') return INFINITE_MICROSECONDS[body];
   const match = TIMESTAMP.exec(body);
   if (!match) {
-    throw new Unfit(`${quoted(text)} is not a date and time; ${HINT} HH:MM:SS${zoned ? '+00' : ''}`, 'not_a_timestamp');
+    throw new Unfit(`${quoted(text)} is not a date and time; ${HINT} HH:MM:SS${zoned ? '+00' : ''}`);
   }
   const [, year, month, day, hour, minute, second, fraction, offset, before] = match;
   if (zoned && !offset) throw new Unfit(`${quoted(text)} does not say its offset from UTC`, 'no_offset');
@@ -60,7 +60,7 @@ export function parseTimestamp(text: string, zoned: boolean): bigint {
   const days = dayNumber(year!, month!, day!, before !== undefined);
   const clock = hour === undefined ? 0n : clockTime(text, hour, minute!, second, fraction);
   if (days === undefined || clock === undefined) {
-    throw new Unfit(`${quoted(text)} is no moment of the calendar`, 'not_a_timestamp');
+    throw new Unfit(`${quoted(text)} is no moment of the calendar`);
   }
   const result = BigInt(days) * DAY_US + clock - BigInt(offset ? offsetSeconds(text, offset) : 0) * 1_000_000n;
   if (result < MICROSECONDS[0] || result >= MICROSECONDS[1]) {
