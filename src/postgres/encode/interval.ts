@@ -45,8 +45,8 @@ const ISO_TIME: Record<string, Unit> = { H: HOUR_UNIT, M: MINUTE_UNIT, S: SECOND
 
 const CLOCK_UNITS = [HOUR_UNIT, MINUTE_UNIT, SECOND_UNIT];
 
-const COUNT = String.raw`([+-]?)(\d+)(?:\.(\d*))?`;
-const ISO = /^P((?:-?\d+[YMWD])*)(?:T((?:-?\d+(?:\.\d*)?[HMS])+))?$/;
+const COUNT = String.raw`([+-]?)(\d+)(?:\.(\d+))?`;
+const ISO = /^P((?:-?\d+[YMWD])*)(?:T((?:-?\d+(?:\.\d+)?[HMS])+))?$/;
 const ISO_PART = new RegExp(`${COUNT}([YMWDHMS])`, 'g');
 const UNIT_PART = new RegExp(`^${COUNT} *([a-z]+)(?: +|$)`);
 const CLOCK_PART = /^([+-]?)(\d+):([0-5]\d)(?::([0-5]\d)(?:\.(\d*))?)?(?: +|$)/;
