@@ -76,7 +76,7 @@ export function intervalTextEncoder(kind: Kind, typmod: number, infinities: bool
     (text) => {
       const body = trimmed(text);
       if (/^[+-]?infinity$/i.test(body)) return infinite(body.startsWith('-'), infinities, text);
-      const interval = body.startsWith('P') ? parseIso(body, text) : parseUnits(body.toLowerCase(), text);
+      const interval = text.startsWith('P') ? parseIso(text) : parseUnits(body.toLowerCase(), text);
       if (!keepsAll(interval, typmod)) {
         throw new Unfit(`${quoted(text)} is finer than the column keeps`, 'would_round');
       }
@@ -86,9 +86,9 @@ export function intervalTextEncoder(kind: Kind, typmod: number, infinities: bool
   );
 }
 
-function parseIso(body: string, text: string): Interval {
-  const match = ISO.exec(body);
-  if (!match || body === 'P') throw unfit(text);
+function parseIso(text: string): Interval {
+  const match = ISO.exec(text);
+  if (!match || text === 'P') throw unfit(text);
   const interval: Interval = { months: 0n, days: 0n, time: 0n };
   const [, date = '', time = ''] = match;
   for (const [parts, units] of [[date, ISO_DATE] as const, [time, ISO_TIME] as const]) {
