@@ -557,13 +557,27 @@ async function postgresImages(
   send: string,
   values: (string | null)[],
 ): Promise<(string | null | undefined)[]> {
-  const { rows } = await database.pool.query(
-    `select ok, case when ok then encode(${send}(v::${type}), 'hex') end as image
-     from (select v, n, coalesce(pg_input_is_valid(v, $2), true) as ok
-           from unnest($1::text[]) with ordinality u(v, n) offset 0) s order by n`,
-    [values, type],
-  );
-  return rows.map(({ ok, image }) => (ok ? image : undefined));
+  const ask = (some: (string | null)[]) =>
+    database.pool.query(
+      `select ok, case when ok then encode(${send}(v::${type}), 'hex') end as image
+       from (select v, n, coalesce(pg_input_is_valid(v, $2), true) as ok
+             from unnest($1::text[]) with ordinality u(v, n) offset 0) s order by n`,
+      [some, type],
+    );
+  const image = ({ rows }: Awaited<ReturnType<typeof ask>>) => rows.map((row) => (row.ok ? row.image : undefined));
+  try {
+    return image(await ask(values));
+  } catch {
+    // A bad XML declaration is an error even to pg_input_is_valid.
+    return Promise.all(
+      values.map((value) =>
+        ask([value]).then(
+          (result) => image(result)[0],
+          () => undefined,
+        ),
+      ),
+    );
+  }
 }
 
 /** A character that means something in the type's text put in, or one taken away. */
