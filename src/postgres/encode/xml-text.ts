@@ -10,7 +10,6 @@ const NAME = `(?:${SIMPLE_NAME}:)?${SIMPLE_NAME}`;
 const SPACE = String.raw`[ \t\r\n]`;
 
 const ILLEGAL_CHARACTER = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
-const COMMENT = /<!--(?:(?!--).)*-->/suy;
 const CDATA = /<!\[CDATA\[.*?\]\]>/suy;
 const INSTRUCTION = new RegExp(String.raw`<\?(${SIMPLE_NAME})(?:${SPACE}.*?)?\?>`, 'suy');
 const OPEN = new RegExp(`<(${NAME})`, 'uy');
@@ -65,7 +64,11 @@ class Reader {
   }
 
   #commentOrCdata(): void {
-    if (!this.#take(COMMENT) && !this.#take(CDATA)) throw this.#unfit('<! that begins no comment');
+    if (this.#take(CDATA)) return;
+    // Two hyphens may only stand at a comment's end.
+    const end = this.#text.startsWith('<!--', this.#at) ? this.#text.indexOf('--', this.#at + 4) : -1;
+    if (end < 0 || this.#text[end + 2] !== '>') throw this.#unfit('<! that begins no comment');
+    this.#at = end + 3;
   }
 
   #element(): void {
