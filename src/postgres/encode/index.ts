@@ -2,21 +2,31 @@ import type { Decimal, Field } from '../../arrow/batch.ts';
 import { type Kind, kindOf } from '../../arrow/types.ts';
 import type { PgType } from '../types.ts';
 import { arrayEncoder } from './array.ts';
+import { bitsEncoder } from './bits.ts';
 import { boolEncoder } from './bool.ts';
 import { coerced, type Loss } from './coerce.ts';
 import { type ColumnEncoder, OID } from './column.ts';
 import { compositeEncoder } from './composite.ts';
 import { floatEncoder } from './float.ts';
+import { hstoreEncoder } from './hstore.ts';
+import { inetEncoder } from './inet.ts';
 import { integerEncoder } from './integer.ts';
+import { intervalTextEncoder } from './interval.ts';
 import { jsonEncoder } from './json.ts';
+import { lsnEncoder } from './lsn.ts';
+import { macaddrEncoder } from './macaddr.ts';
 import { withoutNul } from './nul.ts';
 import { numericEncoder, numericLimit } from './numeric.ts';
+import { numericTextEncoder } from './numeric-text.ts';
+import { multirangeEncoder, rangeEncoder } from './range.ts';
 import { roundDecimals, roundToSingle } from './round.ts';
 import { dateEncoder, intervalEncoder, timeEncoder, timestampEncoder } from './temporal.ts';
 import { byteaEncoder, enumEncoder, nameEncoder, textEncoder } from './text.ts';
+import { timetzEncoder } from './timetz.ts';
 import { truncateTimes } from './truncate.ts';
 import { uuidEncoder } from './uuid.ts';
 import { vectorEncoder } from './vector.ts';
+import { xmlEncoder } from './xml.ts';
 
 /** What an encoder is made of: the values that come, the type that they go into, and what may get lost on the way. */
 interface Pair {
@@ -42,19 +52,43 @@ const BUILT_IN: Record<number, Factory> = {
   [OID.bpchar]: (pair) => text(pair, (kind) => textEncoder(kind, characterLimit(pair.type), true)),
   [OID.name]: (pair) => text(pair, nameEncoder),
   [OID.bytea]: ({ kind }) => byteaEncoder(kind),
+  [OID.bit]: ({ kind, type }) => bitsEncoder(kind, type.typmod, false),
+  [OID.varbit]: ({ kind, type }) => bitsEncoder(kind, type.typmod, true),
   [OID.uuid]: ({ kind }) => uuidEncoder(kind),
   [OID.date]: ({ kind }) => dateEncoder(kind),
   [OID.time]: (pair) => times(pair, ['time', 'time_ns'], timeEncoder('time')!),
   [OID.timestamp]: (pair) => times(pair, ['timestamp', 'timestamp_ns'], timestampEncoder('timestamp', 'timestamp')!),
   [OID.timestamptz]: (pair) => times(pair, ['timestamptz'], timestampEncoder('timestamptz', 'timestamptz')!),
-  [OID.interval]: ({ kind, type }) => (type.typmod === -1 ? intervalEncoder(kind) : undefined),
+  [OID.timetz]: ({ kind, type }) => timetzEncoder(kind, type.typmod),
+  [OID.interval]: ({ kind, type }) => {
+    return (type.typmod === -1 ? intervalEncoder(kind) : undefined) ?? intervalTextEncoder(kind, type.typmod, false);
+  },
   [OID.json]: (pair) => text(pair, (kind) => jsonEncoder(kind, false)),
   [OID.jsonb]: (pair) => text(pair, (kind) => jsonEncoder(kind, true)),
+  [OID.xml]: ({ kind }) => xmlEncoder(kind),
+  [OID.inet]: ({ kind }) => inetEncoder(kind, false),
+  [OID.cidr]: ({ kind }) => inetEncoder(kind, true),
+  [OID.macaddr]: ({ kind }) => macaddrEncoder(kind, 6),
+  [OID.macaddr8]: ({ kind }) => macaddrEncoder(kind, 8),
+  [OID.pg_lsn]: ({ kind }) => lsnEncoder(kind),
+  [OID.int4range]: ({ kind }) => rangeEncoder(kind, 'int4'),
+  [OID.int8range]: ({ kind }) => rangeEncoder(kind, 'int8'),
+  [OID.numrange]: ({ kind }) => rangeEncoder(kind, 'num'),
+  [OID.daterange]: ({ kind }) => rangeEncoder(kind, 'date'),
+  [OID.tsrange]: ({ kind }) => rangeEncoder(kind, 'ts'),
+  [OID.tstzrange]: ({ kind }) => rangeEncoder(kind, 'tstz'),
+  [OID.int4multirange]: ({ kind }) => multirangeEncoder(kind, 'int4'),
+  [OID.int8multirange]: ({ kind }) => multirangeEncoder(kind, 'int8'),
+  [OID.nummultirange]: ({ kind }) => multirangeEncoder(kind, 'num'),
+  [OID.datemultirange]: ({ kind }) => multirangeEncoder(kind, 'date'),
+  [OID.tsmultirange]: ({ kind }) => multirangeEncoder(kind, 'ts'),
+  [OID.tstzmultirange]: ({ kind }) => multirangeEncoder(kind, 'tstz'),
 };
 
 /** One line per type of an extension, by name. */
 const OF_EXTENSIONS: Record<string, Factory> = {
   citext: (pair) => text(pair, (kind) => textEncoder(kind, undefined, false)),
+  hstore: ({ kind }) => hstoreEncoder(kind),
   geometry: ({ kind }) => byteaEncoder(kind),
   geography: ({ kind }) => byteaEncoder(kind),
   vector: ({ field, type, loss }) => vectorEncoder(field, 'vector', dimensions(type), loss === 'round'),
@@ -110,6 +144,7 @@ function real({ kind, loss }: Pair): ColumnEncoder | undefined {
 function numeric({ field, kind, type, loss }: Pair): ColumnEncoder | undefined {
   const scale = kind === 'decimal' ? (field.type as Decimal).scale : 0;
   const limit = numericLimit(type.typmod);
+  if (kind === 'utf8') return numericTextEncoder(kind, limit);
   if (loss !== 'round' || kind !== 'decimal' || !limit || limit.scale < 0 || limit.scale >= scale) {
     return numericEncoder(kind, scale, limit);
   }
