@@ -31,7 +31,7 @@ export function coerced(inner: ColumnEncoder, loss: Loss, change: Change): Colum
     latest = { data, changed: change(data, (row, message) => lost.set(row, message)), lost };
     return latest;
   };
-  const { size } = inner;
+  const size = typeof inner.size === 'number' ? inner.size : inner.size.bind(inner);
   return {
     check(data, report) {
       const { changed, lost } = changeOf(data);

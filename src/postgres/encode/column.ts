@@ -80,10 +80,10 @@ export interface ColumnEncoder {
 }
 
 /** Adds what each cell of the rows [from, to) takes, its length word included. */
-export function addCellSizes({ size }: ColumnEncoder, data: Data, from: number, to: number, sizes: Int32Array): void {
+export function addCellSizes(encoder: ColumnEncoder, data: Data, from: number, to: number, sizes: Int32Array): void {
   for (let slot = 0; slot < to - from; slot++) sizes[slot]! += 4;
-  if (typeof size === 'function') size(data, from, to, sizes);
-  else for (let row = from; row < to; row++) if (isValid(data, row)) sizes[row - from]! += size;
+  if (typeof encoder.size === 'function') encoder.size(data, from, to, sizes);
+  else for (let row = from; row < to; row++) if (isValid(data, row)) sizes[row - from]! += encoder.size;
 }
 
 const NULL_CELL = -1;

@@ -43,7 +43,8 @@ const BUILT_IN: Record<number, Factory> = {
   [OID.bool]: ({ kind }) => boolEncoder(kind),
   [OID.int2]: ({ kind }) => integerEncoder(kind, 2),
   [OID.int4]: ({ kind }) => integerEncoder(kind, 4),
-  [OID.int8]: ({ kind }) => integerEncoder(kind, 8),
+  // Nanoseconds since 1970, for those who need every one of them.
+  [OID.int8]: ({ kind }) => integerEncoder(kind === 'timestamp_ns' ? 'int64' : kind, 8),
   [OID.float4]: real,
   [OID.float8]: ({ kind }) => floatEncoder(kind, 8),
   [OID.numeric]: numeric,
