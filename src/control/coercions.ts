@@ -38,7 +38,7 @@ export function coercionsOf(db: ControlDb, run: number): Promise<RunCoercion[]> 
   return db
     .selectFrom('drayage.coercions')
     .select(['table_name as table', 'column_name as column', 'loss'])
-    .select(({ fn }) => fn.sum<number>('rows').as('rows'))
+    .select(sql<number>`sum(rows)::bigint`.as('rows'))
     .where('run_id', '=', run)
     .groupBy(['table_name', 'column_name', 'loss'])
     .orderBy('table_name')
