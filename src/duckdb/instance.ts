@@ -119,6 +119,10 @@ export class DuckConnection {
   }
 }
 
+/** What the Parquet reader says of a file that it does not understand. */
+const UNREADABLE =
+  /Failed to read file|TProtocolException|Out of buffer|compression codec|encoding is only supported|Geoparquet|[Ee]ncrypt/;
+
 /**
  * DuckDB reports errors as text alone; its first words name the class
  * (https://duckdb.org/docs/stable/dev/internal_errors, `Exception::ExceptionTypeToString`).
@@ -135,6 +139,12 @@ function duckFailure(message: string, cause: unknown): DrayageError {
   if (/Invalid string encoding found in Parquet/.test(message)) {
     return new DrayageError('SOURCE_UNREADABLE', `A text in the Parquet file is not UTF-8: ${firstParagraph}`, {
       hint: 'DuckDB cannot read around it. Write the column anew as binary: then only the rows at fault are rejected.',
+      cause,
+    });
+  }
+  if (UNREADABLE.test(message)) {
+    return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, {
+      hint: 'The file is damaged, or written in a way that DuckDB does not know; write it anew.',
       cause,
     });
   }

@@ -53,7 +53,7 @@ export const POSTGRES_TYPES: Readonly<Record<string, string>> = {
   '"NULL"': 'text',
 };
 
-/** Lists of these have no array type of their own, and go into JSON as a whole. */
+/** Lists of these go into JSON as a whole, as do lists of lists, which an array could only hold if all were as long. */
 const NO_ARRAY = ['jsonb'];
 
 /** @param type as DuckDB writes it */
@@ -61,8 +61,8 @@ export function postgresType(type: string): string {
   if (/^DECIMAL\(\d+,\d+\)$/.test(type)) return type.replace('DECIMAL', 'numeric');
   const element = /^(.*)\[\d*\]$/s.exec(type)?.[1];
   if (element === undefined) return POSTGRES_TYPES[type] ?? 'jsonb';
-  const inner = postgresType(element).replace(/(\[\])+$/, '');
-  return NO_ARRAY.includes(inner) ? 'jsonb' : `${inner}[]`;
+  const inner = postgresType(element);
+  return NO_ARRAY.includes(inner) || inner.endsWith('[]') ? 'jsonb' : `${inner}[]`;
 }
 
 /** The columns of all files together: in the order of their first appearance, of a type that holds those of each. */

@@ -107,9 +107,13 @@ async function columnTypes(file: FoundFile, context: SourceContext): Promise<Map
   const found = await ask(
     file,
     context,
-    (path) => `select column_name as name, column_type as type
+    (path) => `select column_name as name, column_type as type,
+        column_name not in (select name from parquet_schema(${path})) as renamed
       from (describe select * from read_parquet(${path}, hive_partitioning = false))`,
   );
+  // DuckDB does not tell capitals from small letters, and gives the second of two such columns another name.
+  const renamed = found.find((column) => column.renamed);
+  if (renamed) throw invalid(file, `has two columns whose names differ in capitals only: see "${renamed.name}"`);
   return new Map(found.map(({ name, type }) => [String(name), String(type)]));
 }
 

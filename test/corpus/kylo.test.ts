@@ -1,16 +1,11 @@
-import { existsSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
+import { CORPUS, corpusPresent } from '../helpers/corpus.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createDuck } from '../helpers/duck.ts';
 import { TestProject } from '../helpers/project.ts';
-
-/** Real files that others wrote; they lie beside the repository, where somebody has put them. */
-const DATA = join(import.meta.dirname, '../../../shared/data');
-const present = existsSync(DATA);
-if (!present) console.warn(`The corpus is not at ${DATA}: its tests are skipped.`);
 
 const TEXTS = ['first_name', 'last_name', 'email', 'gender', 'ip_address', 'cc', 'country', 'birthdate', 'title'];
 const COLUMNS = ['id', ...TEXTS, 'salary'];
@@ -38,7 +33,7 @@ const KNOWN = [
   '9 gender',
 ];
 
-describe.skipIf(!present)('the kylo user data', () => {
+describe.skipIf(!corpusPresent())('the kylo user data', () => {
   const duck = createDuck();
   let project: TestProject;
   let database: TestDatabase;
@@ -46,7 +41,7 @@ describe.skipIf(!present)('the kylo user data', () => {
   beforeAll(async () => {
     database = await createDatabase();
     project = await TestProject.create(database.url);
-    await cp(join(DATA, 'parquet/kylo'), join(project.root, 'kylo'), { recursive: true });
+    await cp(join(CORPUS, 'parquet/kylo'), join(project.root, 'kylo'), { recursive: true });
     await project.write(
       'jobs/users.ts',
       `import { defineJob, files, table } from 'drayage';
@@ -87,7 +82,7 @@ describe.skipIf(!present)('the kylo user data', () => {
       query(
         connection,
         `select ${list}, hex(comments) as comments, strftime(registration_dttm, '%Y-%m-%dT%H:%M:%SZ') as registration_dttm
-         from '${DATA}/parquet/kylo/*.parquet'`,
+         from '${CORPUS}/parquet/kylo/*.parquet'`,
       ),
     );
     const line = (row: Row) =>
@@ -98,7 +93,7 @@ describe.skipIf(!present)('the kylo user data', () => {
     const twins = await duck.use((connection) =>
       query(
         connection,
-        `select * from read_csv('${DATA}/csv/kylo/*.csv', auto_detect = false, header = true, columns = {${CSV}})`,
+        `select * from read_csv('${CORPUS}/csv/kylo/*.csv', auto_detect = false, header = true, columns = {${CSV}})`,
       ),
     );
     const byAddress = new Map((twins as Row[]).map((row) => [`${row.id} ${row.ip_address}`, row]));

@@ -48,7 +48,10 @@ async function columnsOf(table: string) {
 
 test('a table is made from the columns of all files together, and shown beforehand', async () => {
   await job('drift', `{ createTable: 'infer', key: ['id'] }`, 'drift-*.parquet');
-  await parquet('drift-1', `select 1::int as id, 1.5::float as a, 12.34::decimal(4,2) as price, [1,2]::int[] as list, {x: 1} as point`);
+  await parquet(
+    'drift-1',
+    `select 1::int as id, 1.5::float as a, 12.34::decimal(4,2) as price, [1,2]::int[] as list, {x: 1} as point`,
+  );
   await parquet('drift-2', `select 2::bigint as id, 2.5::double as a, 123.4::decimal(4,1) as price, 'late' as note`);
   const plan = await project.dray(['plan', 'drift', '--ddl']);
   expect(plan.stdout).toContain('create table "drift" (\n  "id" bigint not null,\n  "a" double precision,');
@@ -107,7 +110,9 @@ test('wide data is packed into one column, or spread over several tables', async
   const packed = await run('packed');
   expect(packed).toMatchObject({ state: 'succeeded', rows: { written: 20 } });
   expect(packed.coercions).toEqual([{ table: 'public.packed', column: 'data', loss: 'packed', rows: 20 }]);
-  expect(await select('select cardinality(data) as n, data[1667] as last from packed where id = 3')).toEqual([{ n: 1667, last: 1669 }]);
+  expect(await select('select cardinality(data) as n, data[1667] as last from packed where id = 3')).toEqual([
+    { n: 1667, last: 1669 },
+  ]);
   await database.pool.query('drop table packed');
 
   await job('packed', `{ createTable: 'infer', key: ['id'], pack: { into: 'data', as: 'jsonb' } }`);
@@ -117,7 +122,9 @@ test('wide data is packed into one column, or spread over several tables', async
   await job('spread', `{ createTable: 'infer', key: ['id'], split: true }`, 'packed.parquet');
   const spread = await run('spread');
   expect(spread).toMatchObject({ state: 'succeeded', rows: { read: 40, written: 40 } });
-  expect(await select('select c0, c1666 from spread join spread_2 using (id) where id = 3')).toEqual([{ c0: 3, c1666: 1669 }]);
+  expect(await select('select c0, c1666 from spread join spread_2 using (id) where id = 3')).toEqual([
+    { c0: 3, c1666: 1669 },
+  ]);
   expect(await run('spread')).toMatchObject({ state: 'succeeded', partitions: { skipped: 1 } });
 });
 
@@ -132,10 +139,15 @@ test('what a column may lose is allowed by name, and counted; everything else is
        (2, '2020-01-01 00:00:00.123456'::timestamp_ns, '2020-01-01 00:00:00.1239'::timestamp, -1.995::decimal(6,3), 'ab', 0.5::double, '{}')
      ) v(id, moment, milli, price, note, ratio, data)`,
   );
-  await job('losses', `{ allow: { milli: 'truncate', price: 'round', note: 'strip_nul', ratio: 'round', data: 'replace_nul' } }`);
+  await job(
+    'losses',
+    `{ allow: { milli: 'truncate', price: 'round', note: 'strip_nul', ratio: 'round', data: 'replace_nul' } }`,
+  );
   const strict = await run('losses');
   expect(strict).toMatchObject({ state: 'completed_with_rejects', rows: { written: 1, rejected: 1 } });
-  expect(await select(`select column_name as c, reason from drayage.rejects`)).toEqual([{ c: 'moment', reason: 'digits_lost' }]);
+  expect(await select(`select column_name as c, reason from drayage.rejects`)).toEqual([
+    { c: 'moment', reason: 'digits_lost' },
+  ]);
   await database.pool.query('truncate losses');
   await job(
     'losses',
@@ -152,11 +164,29 @@ test('what a column may lose is allowed by name, and counted; everything else is
     { ...coerced('price', 'round'), rows: 2 },
     coerced('ratio', 'round'),
   ]);
-  expect(await select('select moment::text, milli::text, price::text, note, ratio::text, data from losses order by id')).toEqual([
-    { moment: '2020-01-01 00:00:00.123456', milli: '2020-01-01 00:00:00.5', price: '1.01', note: 'ab', ratio: '0.1', data: { a: '\ufffd' } },
-    { moment: '2020-01-01 00:00:00.123456', milli: '2020-01-01 00:00:00.123', price: '-2.00', note: 'ab', ratio: '0.5', data: {} },
+  expect(
+    await select('select moment::text, milli::text, price::text, note, ratio::text, data from losses order by id'),
+  ).toEqual([
+    {
+      moment: '2020-01-01 00:00:00.123456',
+      milli: '2020-01-01 00:00:00.5',
+      price: '1.01',
+      note: 'ab',
+      ratio: '0.1',
+      data: { a: '\ufffd' },
+    },
+    {
+      moment: '2020-01-01 00:00:00.123456',
+      milli: '2020-01-01 00:00:00.123',
+      price: '-2.00',
+      note: 'ab',
+      ratio: '0.5',
+      data: {},
+    },
   ]);
-  expect((await project.dray(['status', String(loose.run)])).stdout).toMatch(/allowed +round changed 2 rows in public\.losses\.price/);
+  expect((await project.dray(['status', String(loose.run)])).stdout).toMatch(
+    /allowed +round changed 2 rows in public\.losses\.price/,
+  );
 });
 
 test('a column of money is refused with what to do about it', async () => {
@@ -164,5 +194,8 @@ test('a column of money is refused with what to do about it', async () => {
   await parquet('cash', 'select 1.5::decimal(5,2) as amount');
   await job('cash', '{}');
   const refused = await run('cash');
-  expect(refused).toMatchObject({ code: 2, error: { code: 'TYPE_UNMAPPED', hint: expect.stringContaining('numeric') } });
+  expect(refused).toMatchObject({
+    code: 2,
+    error: { code: 'TYPE_UNMAPPED', hint: expect.stringContaining('numeric') },
+  });
 });

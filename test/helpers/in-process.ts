@@ -1,0 +1,49 @@
+import { readConfig } from '../../src/base/config.ts';
+import { createEvents } from '../../src/base/events.ts';
+import { runProgress } from '../../src/control/views.ts';
+import { ENDED } from '../../src/model/state.ts';
+import { enqueue } from '../../src/runs/enqueue.ts';
+import { loadJob } from '../../src/runs/load-jobs.ts';
+import { prepareJob } from '../../src/runs/prepare.ts';
+import { type RunReport, reportRun } from '../../src/runs/report.ts';
+import { ensureSchema, openQueue, openServices } from '../../src/runs/services.ts';
+import { work } from '../../src/runs/work.ts';
+
+/** A producer and a worker in this process, for tests with more runs than there is time for processes. */
+export async function openDrayage(root: string, url: string) {
+  const events = createEvents();
+  const services = await openServices(readConfig({ DATABASE_URL: url }, root), { loads: 2, events });
+  await ensureSchema(services);
+  const boss = await openQueue(services, { supervise: true });
+  const stop = new AbortController();
+  const working = work(services, boss, stop.signal);
+
+  return {
+    /** @throws what `enqueue` throws */
+    async run(job: string, params: Record<string, unknown>): Promise<RunReport> {
+      const prepared = prepareJob(await loadJob(root, job), params);
+      const finished = new Set<number>();
+      const { promise: ended, resolve } = Promise.withResolvers<void>();
+      let wanted: number | undefined;
+      const note = ({ run }: { run: number }) => {
+        finished.add(run);
+        if (wanted !== undefined && finished.has(wanted)) resolve();
+      };
+      events.on('runFinished', note);
+      try {
+        wanted = (await enqueue(services, boss, prepared, { force: true, signal: stop.signal })).run;
+        if (!finished.has(wanted)) await ended;
+        const progress = (await runProgress(services.db, wanted))!;
+        if (!ENDED.includes(progress.state)) throw new Error(`run ${wanted} is ${progress.state}`);
+        return await reportRun(services.db, progress);
+      } finally {
+        events.off('runFinished', note);
+      }
+    },
+    async close() {
+      stop.abort();
+      await working;
+      await services.closers.close();
+    },
+  };
+}
