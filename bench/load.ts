@@ -1,5 +1,4 @@
-import { execFile, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,130 +6,111 @@ import { parseArgs, promisify } from 'node:util';
 import { readConfig } from '../src/base/config.ts';
 import { joinEmbedded } from '../src/postgres/embedded.ts';
 import { createPool } from '../src/postgres/pool.ts';
-import { enqueue } from '../src/runs/enqueue.ts';
-import { loadJob } from '../src/runs/load-jobs.ts';
-import { prepareJob } from '../src/runs/prepare.ts';
 import { ensureSchema, openQueue, openServices } from '../src/runs/services.ts';
 import { insertMany, insertSingly } from './inserts.ts';
-import type { LoadAnswer } from './loader.ts';
-import { median, printTable } from './report.ts';
+import { pgloaderRoad } from './pgloader.ts';
+import { jobName, tableName, writeProject } from './project.ts';
+import { printReport, type Timings } from './report.ts';
 import { makeRows } from './rows.ts';
+import { SCENARIOS, type Scenario } from './scenarios.ts';
+import { BenchWorker } from './worker.ts';
 
 /**
- * Drayage beside the floor (`psql \copy` of a ready-made binary file) and beside what people do by hand, in one run,
- * interleaved, on the same server.
+ * Drayage beside the floor (`psql \copy` of a ready-made binary file) and beside what others do, in one run,
+ * interleaved, on the same server: scenario by scenario, so that each has a worker of its own.
  */
 const { values: given } = parseArgs({
-  options: { rows: { type: 'string', default: '2000000' }, repeat: { type: 'string', default: '5' } },
+  options: {
+    only: { type: 'string', multiple: true },
+    repeat: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
+  },
 });
-const [rows, repeat] = [Number(given.rows), Number(given.repeat)];
-/** Inserting goes by samples, scaled to all rows. */
-const MANY_SAMPLE = Math.min(rows, 100_000);
-const SINGLE_SAMPLE = Math.min(rows, 5_000);
+const repeat = Number(given.repeat);
+const scenarios = SCENARIOS.filter(({ name }) => !given.only || given.only.includes(name)).map((scenario) => ({
+  ...scenario,
+  rows: Math.round(scenario.rows * Number(given.scale)),
+}));
 
 const run = promisify(execFile);
-const root = join(import.meta.dirname, '..');
-const home = join(root, '.drayage');
+const home = join(import.meta.dirname, '../.drayage');
 const folder = join(home, 'bench');
-const parquet = join(folder, `rows-${rows}.parquet`);
-const binary = join(folder, `rows-${rows}.bin`);
-const csv = join(folder, `rows-${rows}.csv`);
-
 await mkdir(folder, { recursive: true });
+await writeProject(folder, SCENARIOS);
+
 const embedded = process.env.DATABASE_URL ? undefined : await joinEmbedded(home);
 const url = process.env.DATABASE_URL ?? embedded!.url;
 const pool = createPool(url, { max: 1, applicationName: 'dray bench' });
 const psql = (command: string) => run('psql', [url, '-qXc', command]);
-await run('psql', ['--version']).catch(() => {
+await psql('select').catch(() => {
   throw new Error('The benchmark needs psql, of the Debian package postgresql-client for example.');
 });
-
-if (!existsSync(parquet)) await makeRows(rows, parquet, folder);
-const config = readConfig({ ...process.env, DATABASE_URL: url }, import.meta.dirname);
+const config = readConfig({ ...process.env, DATABASE_URL: url }, folder);
 const services = await openServices(config);
 await ensureSchema(services);
 const boss = await openQueue(services, { supervise: false });
-// A worker as it is deployed: a process of its own, warm, with the environment of the Procfile.
-const loader = fork(join(import.meta.dirname, 'loader.ts'), {
-  env: { ...process.env, DATABASE_URL: url, MALLOC_ARENA_MAX: '2' },
-});
-await once(loader, 'message');
 
-let peakRssMb = 0;
-
-/** @returns seconds from the start of planning to the commit of the last partition */
-async function drayage(table: string): Promise<number> {
-  const startedMs = performance.timeOrigin + performance.now();
-  const ended = once(loader, 'message');
-  const prepared = prepareJob(await loadJob(config.root, table.replace('_', '-')), { path: parquet });
-  await enqueue(services, boss, prepared, { force: true, signal: new AbortController().signal });
-  const [answer] = (await ended) as [LoadAnswer];
-  if (answer.rows !== rows) throw new Error(`${answer.rows} of ${rows} rows were loaded`);
-  peakRssMb = Math.max(peakRssMb, answer.peakRssMb);
-  return (answer.committedMs - startedMs) / 1000;
-}
-
-const seconds: Record<string, Record<string, number[]>> = {};
-
-async function measure(table: string, road: string, work: () => Promise<number | undefined>): Promise<void> {
-  await pool.query(`truncate ${table}`);
-  await pool.query('checkpoint');
-  const startedMs = performance.now();
-  const told = await work();
-  const taken = told ?? (performance.now() - startedMs) / 1000;
-  const ofTable = seconds[table] ?? {};
-  ofTable[road] = [...(ofTable[road] ?? []), taken];
-  seconds[table] = ofTable;
-  process.stderr.write('.');
-}
-
-const scaled = async (sample: number, work: () => Promise<void>) => {
+const seconds = async (work: () => Promise<unknown>) => {
   const startedMs = performance.now();
   await work();
-  return ((performance.now() - startedMs) / 1000) * (rows / sample);
+  return (performance.now() - startedMs) / 1000;
 };
 
-const TABLES = ['bench_heap', 'bench_keyed'];
-for (const table of TABLES) {
-  // The first load makes the table, warms the process, and gives the files that the others load.
-  await pool.query(`drop table if exists ${table}`);
-  await drayage(table);
-  if (table !== 'bench_heap') continue;
-  await psql(`\\copy ${table} to '${binary}' (format binary)`);
-  await psql(`\\copy ${table} to '${csv}' (format csv)`);
+/** The files of a scenario: the Parquet file that Drayage reads, and what `psql` gets ready-made. */
+function filesOf({ name, file = name, rows }: Scenario) {
+  const path = (extension: string) => join(folder, `${file}-${rows}.${extension}`);
+  return { parquet: path('parquet'), binary: path('bin'), csv: path('csv') };
 }
-for (let round = 0; round < repeat; round++) {
-  for (const table of TABLES) {
-    await measure(table, 'floor', async () => void (await psql(`\\copy ${table} from '${binary}' (format binary)`)));
-    await measure(table, 'drayage', () => drayage(table));
-    await measure(table, 'csv', async () => void (await psql(`\\copy ${table} from '${csv}' (format csv)`)));
-    await measure(table, 'insertMany', () => scaled(MANY_SAMPLE, () => insertMany(pool, table, MANY_SAMPLE)));
-    await measure(table, 'insertSingly', () => scaled(SINGLE_SAMPLE, () => insertSingly(pool, table, SINGLE_SAMPLE)));
+
+const timings: Timings = {};
+const memory: Record<string, number> = {};
+
+for (const scenario of scenarios) {
+  const { name, select, rows, table, over, roads = [], before, keep } = scenario;
+  const into = tableName(name);
+  const { parquet, binary, csv } = filesOf(scenario);
+  if (!existsSync(parquet)) await makeRows(select, rows, parquet, folder);
+  if (!keep) await pool.query(`drop table if exists ${into}; create table ${into} (${table})`);
+  const worker = await BenchWorker.start(services, boss, config);
+  const empty = async () => {
+    if (!keep) await pool.query(`truncate ${into}`);
+    if (before) await pool.query(before);
+    await pool.query('checkpoint');
+  };
+  // The first load warms the process, and gives the files that the others load.
+  await empty();
+  await worker.load(jobName(name), parquet, rows);
+  if (over === 'floor') await psql(`\\copy ${into} to '${binary}' (format binary)`);
+  if (roads.length > 0) await psql(`\\copy ${into} to '${csv}' (format csv)`);
+  const sample = (work: () => Promise<void>, count: number) => async () => (await seconds(work)) * (rows / count);
+  const [many, single] = [Math.min(rows, 100_000), Math.min(rows, 5_000)];
+  const measures: Record<string, () => Promise<number>> = {
+    ...(over === 'floor'
+      ? { floor: () => seconds(() => psql(`\\copy ${into} from '${binary}' (format binary)`)) }
+      : {}),
+    drayage: () => worker.load(jobName(name), parquet, rows),
+  };
+  if (roads.includes('csv')) measures.csv = () => seconds(() => psql(`\\copy ${into} from '${csv}' (format csv)`));
+  if (roads.includes('insertMany')) measures.insertMany = sample(() => insertMany(pool, into, many), many);
+  if (roads.includes('insertSingly')) measures.insertSingly = sample(() => insertSingly(pool, into, single), single);
+  const pgloader = roads.includes('pgloader') ? await pgloaderRoad(url, into, csv) : undefined;
+  if (pgloader) measures.pgloader = () => seconds(pgloader);
+  const found = Object.fromEntries(Object.keys(measures).map((road) => [road, [] as number[]]));
+  for (let round = 0; round < repeat; round++) {
+    for (const [road, measure] of Object.entries(measures)) {
+      await empty();
+      found[road]!.push(await measure());
+      process.stderr.write('.');
+    }
   }
+  timings[name] = found;
+  memory[name] = worker.peakRssMb;
+  await worker.stop();
 }
 process.stderr.write('\n');
-loader.disconnect();
-await once(loader, 'exit');
+await writeFile(join(folder, 'load.json'), JSON.stringify({ repeat, timings, memory }, null, 2));
+printReport(scenarios, timings, memory);
+for (const { name } of scenarios) await pool.query(`drop table if exists ${tableName(name)}`);
 await services.closers.close();
-
-const ROADS = {
-  floor: 'psql \\copy of a ready-made binary file (the floor)',
-  drayage: 'Drayage, from planning to the last commit',
-  csv: 'psql \\copy of a CSV file',
-  insertMany: `INSERT of 500 rows a statement (a sample of ${MANY_SAMPLE}, scaled)`,
-  insertSingly: `INSERT row by row (a sample of ${SINGLE_SAMPLE}, scaled)`,
-};
-const results = TABLES.flatMap((table) =>
-  Object.entries(ROADS).map(([road, name]) => {
-    const times = seconds[table]![road]!;
-    // Round by round, so that a slow minute of the machine weighs on both sides.
-    const ratios = times.map((time, round) => time / seconds[table]!.floor![round]!);
-    return { table, road, name, seconds: median(times), ratio: median(ratios), times };
-  }),
-);
-const summary = { rows, repeat, peak_rss_mb: Math.round(peakRssMb), results };
-await writeFile(join(folder, 'load.json'), JSON.stringify(summary, null, 2));
-printTable(results, peakRssMb, rows);
-await pool.query(`drop table ${TABLES.join(', ')}`);
 await pool.end();
 await embedded?.leave();

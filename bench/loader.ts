@@ -13,15 +13,15 @@ export interface LoadAnswer {
 
 const now = () => performance.timeOrigin + performance.now();
 
-const config = readConfig(process.env, import.meta.dirname);
+const config = readConfig(process.env, process.argv[2]!);
 const events = createEvents();
 const services = await openServices(config, { loads: config.concurrency, events });
 const boss = await openQueue(services, { supervise: true });
 const stop = new AbortController();
 
 let answer: LoadAnswer = { committedMs: 0, rows: 0, peakRssMb: 0 };
-events.on('attemptDone', ({ rowsWritten }) => {
-  answer = { ...answer, committedMs: now(), rows: answer.rows + rowsWritten };
+events.on('attemptDone', ({ rowsRead }) => {
+  answer = { ...answer, committedMs: now(), rows: answer.rows + rowsRead };
 });
 events.on('attemptFailed', ({ error }) => {
   throw error;

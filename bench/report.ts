@@ -1,24 +1,36 @@
+import { MEMORY_MB, type Scenario } from './scenarios.ts';
+
+/** Seconds by scenario and road, one for each round. */
+export type Timings = Record<string, Record<string, number[]>>;
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-export interface Result {
-  table: string;
-  name: string;
-  /** Median. */
-  seconds: number;
-  /** Median of the ratios to the floor, round by round. */
-  ratio: number;
+/** Median of the ratios round by round, so that a slow minute of the machine weighs on both sides. */
+function ratio(times: readonly number[], over: readonly number[] | undefined): number | undefined {
+  return over && median(times.map((time, round) => time / over[round]!));
 }
 
-export function printTable(results: readonly Result[], peakRssMb: number, rows: number): void {
-  console.log(`${rows} rows × 11 columns; medians\n`);
-  console.log('| table | road | seconds | rows/s | ÷ floor |\n|---|---|---:|---:|---:|');
-  for (const { table, name, seconds, ratio } of results) {
-    const speed = Math.round(rows / seconds).toLocaleString('en-US');
-    console.log(`| ${table} | ${name} | ${seconds.toFixed(2)} | ${speed} | ${ratio.toFixed(2)} |`);
+export function printReport(
+  scenarios: readonly Scenario[],
+  timings: Timings,
+  memory: Readonly<Record<string, number>>,
+): void {
+  console.log('| measure | seconds | over | ratio | bound | memory |\n|---|---:|---|---:|---:|---:|');
+  for (const { name, over, bound } of scenarios) {
+    const found = timings[name]!;
+    const base = over === 'floor' ? found.floor : timings[over as string]?.drayage;
+    const value = ratio(found.drayage!, base);
+    const mb = Math.round(memory[name]!);
+    const cells = [name, median(found.drayage!).toFixed(2), `${over}${base ? ` (${median(base).toFixed(2)} s)` : ''}`];
+    console.log(`| ${[...cells, value?.toFixed(2) ?? '?', `≤ ${bound}`, `${mb} MB (≤ ${MEMORY_MB})`].join(' | ')} |`);
+    for (const [road, times] of Object.entries(found)) {
+      if (road === 'floor' || road === 'drayage') continue;
+      const slower = ratio(times, found.drayage)!.toFixed(2);
+      console.log(`| ${name}: ${road} | ${median(times).toFixed(2)} | drayage | ${slower} | | |`);
+    }
   }
-  console.log(`\nPeak memory of the Drayage worker: ${Math.round(peakRssMb)} MB`);
 }
