@@ -30,7 +30,8 @@ export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema, scratch: S
 }
 
 function vectorToColumn(vector: duckdb.Vector, type: DataType, rows: number, scratch: Scratch): Data {
-  const validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
+  const bitmap = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
+  const validity = bitmap && scratch.borrow(bitmap);
   return makeColumn(type, rows, { validity, ...vectorBuffers(vector, type, rows, validity, scratch) });
 }
 
@@ -45,17 +46,22 @@ function vectorBuffers(
   const id = duckdb.get_type_id(type);
   switch (id) {
     case Type.BOOLEAN:
-      return { data: packBits(duckdb.vector_get_data(vector, rows), rows, scratch) };
+      return { data: packBits(scratch.borrow(duckdb.vector_get_data(vector, rows)), rows, scratch) };
     case Type.VARCHAR:
     case Type.BLOB: {
-      const { offsets, bytes } = readStrings(duckdb.vector_get_data(vector, rows * 16), rows, validity, scratch);
+      const { offsets, bytes } = readStrings(
+        scratch.borrow(duckdb.vector_get_data(vector, rows * 16)),
+        rows,
+        validity,
+        scratch,
+      );
       return { valueOffsets: offsets, data: bytes };
     }
     case Type.UUID:
-      return { data: uuidBytes(duckdb.vector_get_data(vector, rows * 16), rows, scratch) };
+      return { data: uuidBytes(scratch.borrow(duckdb.vector_get_data(vector, rows * 16)), rows, scratch) };
     case Type.DECIMAL: {
       const stored = duckdb.decimal_internal_type(type);
-      const raw = duckdb.vector_get_data(vector, rows * DECIMAL_BYTES.get(stored)!);
+      const raw = scratch.borrow(duckdb.vector_get_data(vector, rows * DECIMAL_BYTES.get(stored)!));
       return { data: widen(raw, stored, rows, scratch) };
     }
     case Type.LIST:
@@ -74,7 +80,7 @@ function vectorBuffers(
       };
     default: {
       const { bytes, view } = FIXED.get(id)!;
-      const raw = duckdb.vector_get_data(vector, rows * bytes);
+      const raw = scratch.borrow(duckdb.vector_get_data(vector, rows * bytes));
       return { data: new view(raw.buffer as ArrayBuffer, raw.byteOffset, raw.byteLength / view.BYTES_PER_ELEMENT) };
     }
   }
@@ -88,7 +94,7 @@ function listBuffers(
   validity: Uint8Array | null,
   scratch: Scratch,
 ): Omit<ColumnBuffers, 'validity'> {
-  const raw = duckdb.vector_get_data(vector, rows * 16);
+  const raw = scratch.borrow(duckdb.vector_get_data(vector, rows * 16));
   const words = new Uint32Array(raw.buffer as ArrayBuffer, raw.byteOffset, rows * 4);
   const count = duckdb.list_vector_get_size(vector);
   const elements = vectorToColumn(duckdb.list_vector_get_child(vector), arrow.children[0]!.type, count, scratch);

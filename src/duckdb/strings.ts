@@ -1,6 +1,6 @@
 import duckdb from '@duckdb/node-bindings';
 import { copyShort, viewOf } from '../arrow/copy.ts';
-import type { Scratch } from './scratch.ts';
+import { giveBack, type Scratch } from './scratch.ts';
 
 /**
  * A DuckDB string or blob is 16 bytes: its length, then either up to 12 bytes in place, or a 4-byte prefix and an
@@ -84,6 +84,7 @@ function copyDistant(
     if (!known) stretch = stretches.get(Math.floor(address / PAGE_BYTES))!;
     copyShort(stretch.bytes, stretch.view, address - stretch.start, bytes, view, offsets[row]!, words[row * 4]!);
   }
+  for (const { bytes: mapped } of new Set(stretches.values())) giveBack(mapped.buffer as ArrayBuffer);
 }
 
 /** Consecutive pages that are mapped. */
