@@ -33,7 +33,8 @@ select
   r.checksum,
   r.created_at,
   r.started_at,
-  r.finished_at
+  r.finished_at,
+  r.phase
 from drayage.runs r
 cross join lateral (
   select extract(epoch from coalesce(r.finished_at, clock_timestamp()) - r.started_at) as seconds

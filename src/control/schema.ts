@@ -96,6 +96,7 @@ export interface Runs {
   rows_rejected: Generated<number>;
   bytes_read: Generated<number>;
   checksum: string | null;
+  phase: string | null;
 }
 
 export interface Workers {
