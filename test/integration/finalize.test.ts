@@ -141,46 +141,61 @@ test.each([
   await expect(completeTable('items', { file: 'items.after.sql', sql: script }, completing)).rejects.toThrow(message);
 });
 
-test('what is being built is shown, and the end of a run that is interrupted is taken up by another worker', async () => {
+function startWorker() {
+  const worker = project.spawn(['work']);
+  worker.stdout.resume();
+  worker.stderr.resume();
+  return worker;
+}
+
+async function untilRun(column: 'phase' | 'state', value: string): Promise<void> {
+  const query = `select ${column} as value from drayage.run_progress`;
+  await vi.waitUntil(async () => (await database.pool.query(query)).rows[0].value === value, {
+    timeout: 60_000,
+    interval: 50,
+  });
+}
+
+/** The build of a worker that is gone goes on in the server; another worker waits for it, and finds it done. */
+async function expectTakenUp(letGo: () => Promise<void>): Promise<void> {
+  const worker = startWorker();
+  await untilRun('phase', 'waiting for another process that completes items');
+  await letGo();
+  await untilRun('state', 'succeeded');
+  expect(await objects()).toEqual({ items_name: 'valid' });
+  worker.kill('SIGTERM');
+  await once(worker, 'exit');
+}
+
+test('what is being built is shown; interrupted, it burns no attempt, and another worker takes it up', async () => {
   await setAfter('create index concurrently items_name on items (name)');
   await project.dray(['enqueue', 'items']);
   const letGo = await holdTable();
-  const start = () => {
-    const worker = project.spawn(['work']);
-    worker.stdout.resume();
-    worker.stderr.resume();
-    return worker;
-  };
-  const untilPhase = (phase: string) =>
-    vi.waitUntil(
-      async () => (await database.pool.query('select phase from drayage.run_progress')).rows[0].phase === phase,
-      { timeout: 30_000, interval: 50 },
-    );
-  const first = start();
-  await untilPhase('building items_name (waiting for writers before build)');
+  const stopped = startWorker();
+  await untilRun('phase', 'building items_name (waiting for writers before build)');
   const { stdout } = await project.dray(['status', '1']);
   expect(stdout).toContain('phase       building items_name (waiting for writers before build)');
-  first.kill('SIGINT');
-  await once(first, 'exit');
-  expect(first.exitCode).toBe(0);
+  stopped.kill('SIGINT');
+  await once(stopped, 'exit');
+  expect(stopped.exitCode).toBe(0);
   const { rows } = await database.pool.query(
     `select r.state, r.phase, j.state as job, j.retry_count, j.retry_limit
      from drayage.runs r, pgboss.job j where j.name = 'drayage-finalize'`,
   );
   expect(rows).toEqual([{ state: 'finalizing', phase: null, job: 'created', retry_count: 0, retry_limit: 10 }]);
-
-  const second = start();
-  // The build of the first goes on in the server.
-  await untilPhase('waiting for another process that completes items');
-  await letGo();
-  await vi.waitUntil(
-    async () => (await database.pool.query('select state from drayage.runs')).rows[0].state === 'succeeded',
-    { timeout: 30_000, interval: 50 },
-  );
-  expect(await objects()).toEqual({ items_name: 'valid' });
-  second.kill('SIGTERM');
-  await once(second, 'exit');
+  await expectTakenUp(letGo);
 });
+
+test('a worker that is killed in the middle of a build leaves it to another one', async () => {
+  await setAfter('create index concurrently items_name on items (name)');
+  await project.dray(['enqueue', 'items']);
+  const letGo = await holdTable();
+  const killed = startWorker();
+  await untilRun('phase', 'building items_name (waiting for writers before build)');
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  await expectTakenUp(letGo);
+}, 120_000);
 
 test('two that complete the same table do so one after the other', async () => {
   await database.pool.query(`create table items as select i as id, 'item' as name from generate_series(1, 1000) i`);
