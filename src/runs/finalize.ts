@@ -10,6 +10,7 @@ import { type Boss, QUEUES } from '../queue/boss.ts';
 import { type Claim, completeJob, failJob, releaseFinalizeJob } from '../queue/jobs.ts';
 import { completeTable } from '../sinks/after.ts';
 import { readDdl } from '../sinks/tables.ts';
+import { claimLost } from './commit.ts';
 import { loadJob } from './load-jobs.ts';
 import type { Services } from './services.ts';
 
@@ -34,7 +35,7 @@ export async function finalize(
       await transaction(pool, async (client) => {
         const tx = kyselyOnClient<ControlSchema>(client);
         await moveRun(tx, run.id, state, { checksum: await totalChecksum(tx, run.id) });
-        await completeJob(boss, tx, QUEUES.finalize, claim);
+        if (!(await completeJob(boss, tx, QUEUES.finalize, claim))) throw claimLost();
       });
       events.emit('runFinished', { run: run.id, job: run.job, state });
       return;
@@ -52,7 +53,7 @@ export async function finalize(
     else if (error && !failed) await failJob(boss, tx, QUEUES.finalize, claim, explain(error));
     else {
       if (run && error) await moveRun(tx, run.id, 'failed', { error: explain(error) });
-      await completeJob(boss, tx, QUEUES.finalize, claim);
+      if (!(await completeJob(boss, tx, QUEUES.finalize, claim)) && error) throw claimLost();
     }
   });
   if (run && failed) events.emit('runFinished', { run: run.id, job: run.job, state: 'failed' });
