@@ -34,7 +34,8 @@ select
   r.created_at,
   r.started_at,
   r.finished_at,
-  r.rows_deleted
+  r.rows_deleted,
+  r.phase
 from drayage.runs r
 cross join lateral (
   select extract(epoch from coalesce(r.finished_at, clock_timestamp()) - r.started_at) as seconds

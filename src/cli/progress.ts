@@ -31,8 +31,8 @@ export class ProgressLine {
   }
 }
 
-function describe({ state, percent, rows, rows_per_second, eta_seconds, partitions }: RunReport): string {
-  if (state === 'finalizing') return `${bar(100)} finishing: indexes and statistics`;
+function describe({ state, phase, percent, rows, rows_per_second, eta_seconds, partitions }: RunReport): string {
+  if (state === 'finalizing') return `${bar(100)} finishing: ${phase ?? 'indexes and statistics'}`;
   const { pending, running, done, skipped, failed } = partitions;
   const waiting = running === 0 && pending > 0 && state !== 'planning';
   const states = Object.entries({ done, skipped, running, pending, failed }).filter(([, number]) => number > 0);

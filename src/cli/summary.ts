@@ -5,6 +5,7 @@ import { count, duration, plural, state } from './format.ts';
 export function describeRun(report: RunReport, tables: readonly TableCount[] = []): string {
   const { run, job, partitions, rows } = report;
   const lines = [`Run ${run} of ${job}: ${state(report.state)}`, `  partitions  ${describePartitions(report)}`];
+  if (report.phase) lines.push(`  phase       ${report.phase}`);
   if (partitions.total > 0 && partitions.skipped === partitions.total) {
     lines.push('  rows        every partition is unchanged since it was loaded: nothing was read');
   } else {

@@ -52,7 +52,7 @@ export async function moveRun(
   const ended = RUN_STEPS[to].length === 0 || isEnd(to) ? { finished_at: sql<Date>`clock_timestamp()` } : {};
   const moved = await db
     .updateTable('drayage.runs')
-    .set({ state: to, ...also, ...started, ...ended })
+    .set({ state: to, phase: null, ...also, ...started, ...ended })
     .where('id', '=', id)
     .where('state', 'in', statesBefore(RUN_STEPS, to))
     .executeTakeFirst();
@@ -81,6 +81,17 @@ export async function addDeleted(db: ControlDb, id: number, rows: number): Promi
     .updateTable('drayage.runs')
     .set({ rows_deleted: sql`rows_deleted + ${rows}` })
     .where('id', '=', id)
+    .execute();
+}
+
+/** Tells what the end of a run is busy with; one that has ended meanwhile says nothing more. */
+export async function showPhase(db: ControlDb, id: number, phase: string | null): Promise<void> {
+  await db
+    .updateTable('drayage.runs')
+    .set({ phase })
+    .where('id', '=', id)
+    .where('state', '=', 'finalizing')
+    .where('phase', 'is distinct from', phase)
     .execute();
 }
 

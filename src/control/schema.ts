@@ -105,6 +105,7 @@ export interface Runs {
   rows_rejected: Generated<number>;
   bytes_read: Generated<number>;
   checksum: string | null;
+  phase: string | null;
   max_rejects: string | null;
   rows_deleted: Generated<number>;
 }

@@ -31,6 +31,8 @@ export interface RunProgress {
   eta_seconds: number | null;
   checksum: string | null;
   created_at: Date;
+  /** What the end of the run is busy with. */
+  phase: string | null;
 }
 
 export async function runProgress(db: ControlDb, id: number): Promise<RunProgress | undefined> {

@@ -12,7 +12,10 @@ export type OnConflict = (typeof CONFLICTS)[number];
 export interface TargetOptions {
   /** File in `sql/targets/` that creates the table; run when the table is absent. */
   ddl?: string;
-  /** File in `sql/targets/` that is run when all rows are in: indexes and constraints. Must do no harm twice. */
+  /**
+   * File in `sql/targets/` that is run when all rows are in: indexes and constraints. Every statement is sent by itself,
+   * outside of a transaction. Must do no harm twice; what exists already counts as done, so name what is created.
+   */
   after?: string;
   /** `infer` makes the table from the source's columns when it is absent. */
   createTable?: 'infer';

@@ -8,6 +8,8 @@ interface ServerError extends Error {
   column?: string;
   constraint?: string;
   where?: string;
+  /** The server's function that refused; unlike the message it is the same in every language. */
+  routine?: string;
 }
 
 export const UNIQUE_VIOLATION = '23505';
@@ -20,6 +22,16 @@ export function codeOf(error: unknown): string | undefined {
 /** Whether a unique violation was raised by the named constraint or index. */
 export function violates(error: unknown, constraint: string): boolean {
   return codeOf(error) === UNIQUE_VIOLATION && (error as ServerError).constraint === constraint;
+}
+
+/** A column, a constraint, a function, a relation. */
+const EXISTS = ['42701', '42710', '42723', '42P07'];
+
+/** Whether a statement was refused because what it would make is there already. */
+export function existsAlready(error: unknown): boolean {
+  if (EXISTS.includes(codeOf(error) ?? '')) return true;
+  // This code has many reasons; a second primary key is one of them.
+  return codeOf(error) === '42P16' && (error as ServerError).routine === 'index_check_primary_key';
 }
 
 /** SQLSTATE classes and codes that may well not happen again (https://www.postgresql.org/docs/current/errcodes-appendix.html). */

@@ -11,6 +11,35 @@ export async function transaction<Result>(
   work: (client: pg.PoolClient) => Promise<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
+  const begun = async (client: pg.PoolClient) => {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  };
+  return onConnection(pool, begun, signal, { reuse: true });
+}
+
+/**
+ * Runs `work` on a connection of its own, outside of a transaction. The connection is closed afterwards, and what the
+ * session has set or locked ends with it.
+ * @param signal cuts the connection; the server still ends the statement that is under way
+ * @throws what `work` threw
+ */
+export async function session<Result>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  return onConnection(pool, work, signal, { reuse: false });
+}
+
+async function onConnection<Result>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+  signal: AbortSignal | undefined,
+  { reuse }: { reuse: boolean },
+): Promise<Result> {
   signal?.throwIfAborted();
   const client = await pool.connect().catch((error) => {
     throw databaseError(error);
@@ -20,11 +49,9 @@ export async function transaction<Result>(
   const cut = () => (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
   signal?.addEventListener('abort', cut, { once: true });
   try {
-    await client.query('begin');
     const result = await work(client);
-    await client.query('commit');
-    client.off('error', ignore);
-    client.release();
+    if (reuse) client.off('error', ignore);
+    client.release(!reuse);
     return result;
   } catch (error) {
     // Closing the connection rolls back, also when the server is no longer listening to us.

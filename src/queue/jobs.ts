@@ -78,14 +78,30 @@ export async function releaseJob(
   attempt: number,
 ): Promise<void> {
   const { run, partition } = claim.data;
-  await boss.deleteJob(QUEUES.partitions, attemptOf(claim), { db: db(tx) });
-  const job = {
-    id: deterministicUuid('partition', String(partition), String(attempt)),
-    data: claim.data,
-    retryLimit: Math.max(0, claim.retryLimit - claim.retryCount),
-    group: { id: `run-${run}` },
-  };
-  await boss.insert(QUEUES.partitions, [job], { db: db(tx) });
+  const id = deterministicUuid('partition', String(partition), String(attempt));
+  await replaceJob(boss, tx, QUEUES.partitions, claim, { id, group: { id: `run-${run}` } });
+}
+
+/** As `releaseJob`, for the job that finishes a run. */
+export async function releaseFinalizeJob(
+  boss: Boss,
+  tx: QueueTransaction,
+  claim: Claim<{ run: number }>,
+): Promise<void> {
+  const id = deterministicUuid('finalize', String(claim.data.run), claim.id, String(claim.retryCount));
+  await replaceJob(boss, tx, QUEUES.finalize, claim, { id });
+}
+
+async function replaceJob(
+  boss: Boss,
+  tx: QueueTransaction,
+  queue: string,
+  claim: Claim<object>,
+  job: { id: string; group?: { id: string } },
+): Promise<void> {
+  await boss.deleteJob(queue, attemptOf(claim), { db: db(tx) });
+  const retryLimit = Math.max(0, claim.retryLimit - claim.retryCount);
+  await boss.insert(queue, [{ ...job, data: claim.data, retryLimit }], { db: db(tx) });
 }
 
 /**

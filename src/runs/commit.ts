@@ -96,7 +96,7 @@ export async function finishIfSettled(client: pg.PoolClient, boss: Boss, run: nu
 }
 
 export function claimLost(): DrayageError {
-  return new DrayageError('CLAIM_LOST', 'Another worker has taken this partition over', {
+  return new DrayageError('CLAIM_LOST', 'Another worker has taken this over', {
     hint: 'Nothing needs to be done: what this attempt did was rolled back.',
   });
 }

@@ -9,6 +9,8 @@ export interface RunReport {
   run: number;
   job: string;
   state: string;
+  /** While the run is finalizing: what is being done. */
+  phase: string | null;
   partitions: Record<'total' | 'pending' | 'running' | 'done' | 'skipped' | 'failed' | 'cancelled', number>;
   rows: Record<'read' | 'written' | 'unchanged' | 'superseded' | 'rejected' | 'deleted', number>;
   /** Rows that lost something by the job's permission, by column. */
@@ -58,6 +60,7 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
     run: progress.run,
     job: progress.job,
     state: progress.state,
+    phase: progress.phase,
     partitions: {
       total: progress.partitions_total,
       pending: progress.partitions_pending,

@@ -89,7 +89,7 @@ class Worker {
     for (const claim of lost) await this.#giveUp(claim);
     const finishing = await fetchJobs<{ run: number }>(this.#boss, QUEUES.finalize, 1);
     for (const claim of finishing)
-      this.#start(QUEUES.finalize, claim, () => finalize(this.#services, this.#boss, claim));
+      this.#start(QUEUES.finalize, claim, (signal) => finalize(this.#services, this.#boss, claim, signal));
     const partitions = await fetchJobs<PartitionJob>(this.#boss, QUEUES.partitions, room);
     for (const claim of partitions) {
       this.#start(QUEUES.partitions, claim, (signal) => this.#executor.execute(claim, signal));

@@ -1,0 +1,54 @@
+import type pg from 'pg';
+import type { ControlSchema } from '../control/db.ts';
+import { addDeleted, type Run } from '../control/runs.ts';
+import type { PreparedTarget } from '../model/route.ts';
+import { requireTable } from '../postgres/catalog.ts';
+import { kyselyOnClient } from '../postgres/kysely.ts';
+import { closeSeen, deleteMissing, isOpen } from '../sinks/missing.ts';
+import { isShadowed, swapIn } from '../sinks/replace.ts';
+import { runRoutes } from './routes.ts';
+
+/**
+ * What a run does to its tables as a whole when all partitions are settled: tables that were loaded beside take their
+ * places, and rows that a merge has not met go away. Runs in the caller's transaction; what was done stays done when
+ * it is asked for again.
+ * @param failed whether some partition has not succeeded: then the tables stay as they are
+ */
+export async function settleTables(
+  client: pg.PoolClient,
+  targets: readonly PreparedTarget[],
+  run: Run,
+  failed: boolean,
+): Promise<void> {
+  if (!failed && run.rows_written > 0) await replaceTables(client, targets, run.id);
+  if (targets.some(({ target }) => target.mode === 'merge')) {
+    await deleteWhatIsMissing(client, targets, run, failed);
+  }
+}
+
+/** All of them in one transaction. */
+async function replaceTables(client: pg.PoolClient, targets: readonly PreparedTarget[], run: number): Promise<void> {
+  for (const { name, target } of targets) {
+    if (target.mode !== 'replace') continue;
+    const table = await requireTable(client, name);
+    if (await isShadowed(client, table, run)) await swapIn(client, table, run);
+  }
+}
+
+/** Only a run that has met every row of the source, and some, knows what is missing from it. */
+async function deleteWhatIsMissing(
+  client: pg.PoolClient,
+  targets: readonly PreparedTarget[],
+  run: Run,
+  failed: boolean,
+): Promise<void> {
+  const knows = !failed && run.rows_rejected === 0 && run.rows_read > 0;
+  for (const { seen, table, target } of await runRoutes(client, targets, run.id)) {
+    if (!seen || !(await isOpen(client, seen))) continue;
+    if (knows) {
+      const deleted = await deleteMissing(client, seen, table, target.key);
+      await addDeleted(kyselyOnClient<ControlSchema>(client), run.id, deleted);
+    }
+    await closeSeen(client, seen);
+  }
+}
