@@ -66,10 +66,10 @@ const timings: Timings = {};
 const memory: Record<string, number> = {};
 
 for (const scenario of scenarios) {
-  const { name, select, rows, table, over, roads = [], before, keep } = scenario;
+  const { name, select, rows, table, over, roads = [], before, keep, rowGroupRows = 122_880 } = scenario;
   const into = tableName(name);
   const { parquet, binary, csv } = filesOf(scenario);
-  if (!existsSync(parquet)) await makeRows(select, rows, parquet, folder);
+  if (!existsSync(parquet)) await makeRows(select, rows, rowGroupRows, parquet, folder);
   if (!keep) await pool.query(`drop table if exists ${into}; create table ${into} (${table})`);
   const worker = await BenchWorker.start(services, boss, config);
   const empty = async () => {

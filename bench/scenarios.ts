@@ -4,6 +4,8 @@ export interface Scenario {
   /** The rows, as DuckDB makes them; every run makes the same. */
   select: string;
   rows: number;
+  /** Default 122,880; less where they would be larger than what programs usually write. */
+  rowGroupRows?: number;
   /** What is in the brackets of `create table`. */
   table: string;
   /** The job's target, as it stands in a job file. */
@@ -105,6 +107,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'texts',
+    rowGroupRows: 16_384,
     select: `i::bigint as id, ${each(9, (n) => `repeat(md5(i || ' ${n}'), 7) as t${n}`).join(', ')}`,
     rows: 500_000,
     table: `id bigint, ${each(9, (n) => `t${n} text`).join(', ')}`,
@@ -132,8 +135,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'lists',
-    select: `i::bigint as id, [(hash(i, n) % 1000)::int for n in range(hash(i) % 20)] as numbers,
-      ['word ' || (hash(i, n) % 1000) for n in range(hash(i, 'words') % 5)] as words`,
+    select: `i::bigint as id, [(hash(i, n) % 1000)::int for n in range((hash(i) % 20)::bigint)] as numbers,
+      ['word ' || (hash(i, n) % 1000) for n in range((hash(i, 'words') % 5)::bigint)] as words`,
     rows: 500_000,
     table: 'id bigint, numbers integer[], words text[]',
     target: '{}',
@@ -142,7 +145,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'jsonb',
-    select: `i::bigint as id, {order: i, customer: {name: 'customer ' || (hash(i) % 1000), vip: i % 7 = 0},
+    select: `i::bigint as id, {number: i, customer: {name: 'customer ' || (hash(i) % 1000), vip: i % 7 = 0},
       lines: [{product: hash(i, n) % 1000, amount: n} for n in range(3)]}::json as data`,
     rows: 1_000_000,
     table: 'id bigint, data jsonb',

@@ -29,6 +29,8 @@ export const CODES = {
   SOURCE_UNREADABLE: terminalFailure,
   TRANSFORM_INVALID: terminalUsage,
   TRANSFORM_FAILED: terminalFailure,
+  // Another attempt gets more.
+  OUT_OF_MEMORY: transientFailure,
   TARGET_INVALID: terminalUsage,
   TYPE_UNMAPPED: terminalUsage,
   LOAD_REFUSED: terminalFailure,

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError } from '../base/errors.ts';
@@ -9,6 +10,9 @@ export interface DuckOptions {
   spillDirectory: string;
 }
 
+/** How much more memory the next attempt gets when there was too little. */
+const GROWTH = 3;
+
 /**
  * One DuckDB per process, in memory, without network and without extensions beyond those built in. An internal error
  * poisons a DuckDB instance for every later query, so the next connection after one gets a fresh instance.
@@ -16,9 +20,11 @@ export interface DuckOptions {
 export class Duck {
   readonly #options: DuckOptions;
   #database: Promise<duckdb.Database> | undefined;
+  #memoryMb: number;
 
   constructor(options: DuckOptions) {
     this.#options = options;
+    this.#memoryMb = options.memoryMb;
     // DuckDB's memory of a chunk is freed when V8 collects the small object that stands for it, and V8 sees only the
     // small object. A young generation that does not grow is collected often enough to give the memory back while it is
     // still in the processor's cache: a third less memory, and a quarter less time.
@@ -30,9 +36,16 @@ export class Duck {
     const connection = await duckdb.connect(await this.#database);
     // Naive timestamps must not depend on where a worker runs.
     await duckdb.query(connection, `set TimeZone = 'UTC'`);
-    return new DuckConnection(connection, () => {
-      this.#database = undefined;
+    await duckdb.query(connection, `set memory_limit = '${this.#memoryMb}MB'`);
+    return new DuckConnection(connection, (error) => {
+      if (error.code === 'OUT_OF_MEMORY') this.#growTo(Math.min(this.#memoryMb * GROWTH, totalmem() / 2 ** 21));
+      else this.#database = undefined;
     });
+  }
+
+  /** A file whose row groups are larger than the limit cannot be read with less; one like it may follow. */
+  #growTo(memoryMb: number): void {
+    this.#memoryMb = Math.max(this.#memoryMb, Math.round(memoryMb));
   }
 
   async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
@@ -51,10 +64,10 @@ export class Duck {
   }
 
   #open(): Promise<duckdb.Database> {
-    const { memoryMb, threads, spillDirectory } = this.#options;
+    const { threads, spillDirectory } = this.#options;
     const config = duckdb.create_config();
     const settings = {
-      memory_limit: `${memoryMb}MB`,
+      memory_limit: `${this.#memoryMb}MB`,
       threads: String(threads),
       temp_directory: spillDirectory,
       // What a row group needed goes back to the system when it is done, instead of when 128 MB have come together.
@@ -71,12 +84,13 @@ export class Duck {
 /** A DuckDB connection; statements on one connection run one after the other. */
 export class DuckConnection {
   readonly #connection: duckdb.Connection;
-  readonly #poison: () => void;
+  readonly #onFailure: (error: DrayageError) => void;
   #open = true;
 
-  constructor(connection: duckdb.Connection, poison: () => void) {
+  /** @param onFailure told of what concerns the whole instance: an internal error, or a lack of memory */
+  constructor(connection: duckdb.Connection, onFailure: (error: DrayageError) => void) {
     this.#connection = connection;
-    this.#poison = poison;
+    this.#onFailure = onFailure;
   }
 
   /**
@@ -114,8 +128,10 @@ export class DuckConnection {
 
   #failure(error: unknown): DrayageError {
     const message = error instanceof Error ? error.message : String(error);
-    if (/^INTERNAL Error|database has been invalidated/i.test(message)) this.#poison();
-    return duckFailure(message, error);
+    const failure = duckFailure(message, error);
+    const poisoned = /^INTERNAL Error|database has been invalidated/i.test(message);
+    if (poisoned || failure.code === 'OUT_OF_MEMORY') this.#onFailure(failure);
+    return failure;
   }
 }
 
@@ -149,8 +165,8 @@ function duckFailure(message: string, cause: unknown): DrayageError {
     });
   }
   if (/^Out of Memory Error/.test(message)) {
-    return new DrayageError('TRANSFORM_FAILED', `DuckDB ran out of memory: ${firstParagraph}`, {
-      hint: 'Give it more with DRAYAGE_DUCKDB_MEMORY_MB, or make partitions smaller with partitionRows.',
+    return new DrayageError('OUT_OF_MEMORY', `DuckDB ran out of memory: ${firstParagraph}`, {
+      hint: 'Give it more with DRAYAGE_DUCKDB_MEMORY_MB, or write the file with smaller row groups.',
       cause,
     });
   }

@@ -17,7 +17,7 @@ const NOT_LOADED: [name: RegExp, why: RegExp][] = [
   [/\.encrypted$/, /SOURCE_INVALID: .*is an encrypted Parquet file|SOURCE_UNREADABLE: .*[Ee]ncrypt/],
   [/lz4_compressed/, /SOURCE_UNREADABLE: .*Unsupported compression codec "LZ4"/],
   [/byte_stream_split_extended/, /SOURCE_UNREADABLE: .*BYTE_STREAM_SPLIT encoding is only supported/],
-  [/large_string_map/, /TRANSFORM_FAILED: .*ran out of memory/],
+  [/large_string_map/, /OUT_OF_MEMORY: .*ran out of memory/],
   [/map_no_value/, /SOURCE_INVALID: .*MAP_KEY_VALUE requires two children/],
   // A moment beyond what DuckDB's reader of int96 can hold.
   [/int96_from_spark/, /^loaded 5 rows, rejected out_of_range/],
