@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../src/base/config.ts';
 import type { Boss } from '../src/queue/boss.ts';
@@ -24,7 +25,7 @@ export class BenchWorker {
 
   static async start(services: Services, boss: Boss, config: Config): Promise<BenchWorker> {
     const child = fork(join(import.meta.dirname, 'loader.ts'), [config.root], {
-      env: { ...process.env, DATABASE_URL: services.url, MALLOC_ARENA_MAX: '2' },
+      env: { ...process.env, ...(await procfileEnvironment()), DATABASE_URL: services.url },
     });
     await once(child, 'message');
     return new BenchWorker(child, services, boss);
@@ -46,4 +47,11 @@ export class BenchWorker {
     this.#process.disconnect();
     await once(this.#process, 'exit');
   }
+}
+
+/** The variables that the Procfile gives a worker. */
+async function procfileEnvironment(): Promise<Record<string, string>> {
+  const procfile = await readFile(join(import.meta.dirname, '../Procfile'), 'utf8');
+  const line = /^worker: (.*)$/m.exec(procfile)![1]!;
+  return Object.fromEntries([...line.matchAll(/\b([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name!, value!]));
 }

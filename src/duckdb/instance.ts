@@ -1,5 +1,4 @@
 import { totalmem } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError } from '../base/errors.ts';
 
@@ -25,10 +24,6 @@ export class Duck {
   constructor(options: DuckOptions) {
     this.#options = options;
     this.#memoryMb = options.memoryMb;
-    // DuckDB's memory of a chunk is freed when V8 collects the small object that stands for it, and V8 sees only the
-    // small object. A young generation that does not grow is collected often enough to give the memory back while it is
-    // still in the processor's cache: a third less memory, and a quarter less time.
-    setFlagsFromString('--semi-space-growth-factor=1');
   }
 
   async connect(): Promise<DuckConnection> {

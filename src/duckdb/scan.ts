@@ -3,8 +3,12 @@ import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
+import { Sweeper } from './memory.ts';
 import { Scratch } from './scratch.ts';
 import { arrowField, type DuckColumn, duckColumn, typeText } from './types.ts';
+
+/** What a value of a chunk takes, roughly. */
+const VALUE_BYTES = 8;
 
 export interface ScanOptions {
   /** Interrupts the query. */
@@ -25,18 +29,24 @@ export async function* scan(
   const interrupt = () => connection.interrupt();
   signal?.throwIfAborted();
   signal?.addEventListener('abort', interrupt, { once: true });
+  const scratch = new Scratch();
   let ahead: Promise<duckdb.DataChunk | undefined> | undefined;
   try {
     const result = await connection.stream(sql);
     const schema = resultSchema(result);
-    const scratch = new Scratch();
     ahead = connection.next(result);
+    const sweeper = new Sweeper();
     for (let chunk = await ahead; chunk; chunk = await ahead) {
       ahead = connection.next(result);
-      yield chunkToBatch(chunk, schema, keep ? new Scratch() : scratch);
+      const batch = chunkToBatch(chunk, schema, keep ? new Scratch() : scratch);
+      // All of it has been copied.
+      chunk = undefined;
+      sweeper.done(batch.numRows * schema.fields.length * VALUE_BYTES);
+      yield batch;
     }
   } finally {
     signal?.removeEventListener('abort', interrupt);
+    scratch.reset();
     // A fetch under way uses the connection; its outcome no longer matters to anyone.
     await ahead?.catch(() => undefined);
   }

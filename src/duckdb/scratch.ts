@@ -1,3 +1,5 @@
+import { giveBack } from './memory.ts';
+
 /**
  * Memory that is used again for every chunk of a scan: a batch is good until the next one is asked for, so its copies
  * need not be new each time. What is taken holds whatever was there before.
@@ -37,12 +39,4 @@ export class Scratch {
   float64(length: number): Float64Array {
     return new Float64Array(this.bytes(length * 8).buffer as ArrayBuffer, 0, length);
   }
-}
-
-/**
- * Frees the memory of a buffer at once. V8 would do so when it next cleans up, and sees a small object where there is a
- * large one behind it: that costs a third more memory, and time.
- */
-export function giveBack(buffer: ArrayBuffer): void {
-  buffer.transfer(0);
 }

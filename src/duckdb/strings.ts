@@ -1,6 +1,7 @@
 import duckdb from '@duckdb/node-bindings';
 import { copyShort, viewOf } from '../arrow/copy.ts';
-import { giveBack, type Scratch } from './scratch.ts';
+import { giveBack } from './memory.ts';
+import type { Scratch } from './scratch.ts';
 
 /**
  * A DuckDB string or blob is 16 bytes: its length, then either up to 12 bytes in place, or a 4-byte prefix and an

@@ -1,0 +1,31 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/**
+ * Memory of DuckDB's is freed when V8 collects the small object that stands for it, and V8, which sees only the small
+ * object, is in no hurry: a scan of ten columns that takes 120 MB when it is hurried takes 600 MB when it is not, and a
+ * fifth longer, because nothing stays in the processor's cache.
+ */
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+
+/** How much may be left lying about. A collection of the young objects takes a twentieth of a millisecond. */
+const SWEEP_BYTES = 2 * 1024 * 1024;
+
+/** Has what chunks stood for freed, whenever enough of them have been done with. */
+export class Sweeper {
+  #bytes = 0;
+
+  /** @param bytes of a chunk that nobody uses any more */
+  done(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes < SWEEP_BYTES) return;
+    this.#bytes = 0;
+    collect({ type: 'minor' });
+  }
+}
+
+/** Frees the memory of a buffer at once. */
+export function giveBack(buffer: ArrayBuffer): void {
+  buffer.transfer(0);
+}
