@@ -7,10 +7,14 @@ import { runInNewContext } from 'node:vm';
  * fifth longer, because nothing stays in the processor's cache.
  */
 setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+const collect = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void;
 
 /** How much may be left lying about. A collection of the young objects takes a twentieth of a millisecond. */
 const SWEEP_BYTES = 2 * 1024 * 1024;
+
+/** Between two collections of everything, which take ten milliseconds or so. */
+const SWEEP_ALL_EVERY_MS = 10_000;
+let sweptAllMs = 0;
 
 /** Has what chunks stood for freed, whenever enough of them have been done with. */
 export class Sweeper {
@@ -23,6 +27,13 @@ export class Sweeper {
     this.#bytes = 0;
     collect({ type: 'minor' });
   }
+}
+
+/** At the end of a scan: what lived for as long as it did is no longer young. */
+export function sweepAll(): void {
+  if (performance.now() - sweptAllMs < SWEEP_ALL_EVERY_MS) return;
+  collect({ type: 'major' });
+  sweptAllMs = performance.now();
 }
 
 /** Frees the memory of a buffer at once. */

@@ -3,7 +3,7 @@ import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
-import { Sweeper } from './memory.ts';
+import { Sweeper, sweepAll } from './memory.ts';
 import { Scratch } from './scratch.ts';
 import { arrowField, type DuckColumn, duckColumn, typeText } from './types.ts';
 
@@ -49,6 +49,7 @@ export async function* scan(
     scratch.reset();
     // A fetch under way uses the connection; its outcome no longer matters to anyone.
     await ahead?.catch(() => undefined);
+    sweepAll();
   }
 }
 
