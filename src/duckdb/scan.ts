@@ -73,7 +73,8 @@ function resultColumns(result: duckdb.Result): { name: string; type: duckdb.Logi
 /** A small result as objects; integers of 64 bits come as bigint. */
 export async function rows(connection: DuckConnection, sql: string): Promise<Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = [];
-  for await (const batch of scan(connection, sql)) {
+  // Values of more than 64 bits are looked at when somebody asks for them.
+  for await (const batch of scan(connection, sql, { keep: true })) {
     for (let row = 0; row < batch.numRows; row++) found.push({ ...batch.get(row)!.toJSON() });
   }
   return found;

@@ -16,6 +16,8 @@ const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4]);
  */
 const BUFFERS = 4;
 const BUFFER_BYTES = FRAME_BYTES + 128 * 1024;
+/** A row larger than this gets a buffer of its own, which is not kept. */
+const MOST_BUFFER_BYTES = FRAME_BYTES + 1024 * 1024;
 
 /** Room for rows in a message that is about to be sent. */
 export interface Frame {
@@ -63,10 +65,9 @@ export class CopyIn implements Submittable {
       buffer = this.#free.pop();
     }
     if (this.#failure) throw this.#failure;
-    // A row larger than a buffer gets one of its own, which is not kept.
-    const roomy = buffer!.length >= FRAME_BYTES + bytes ? buffer! : new Uint8Array(FRAME_BYTES + bytes);
-    if (roomy !== buffer) this.#free.push(buffer!);
-    return { buffer: roomy, rows: roomy.subarray(FRAME_BYTES, FRAME_BYTES + bytes) };
+    // Rows that are larger than the buffer get a larger one in its place.
+    if (buffer!.length < FRAME_BYTES + bytes) buffer = new Uint8Array(FRAME_BYTES + bytes);
+    return { buffer: buffer!, rows: buffer!.subarray(FRAME_BYTES, FRAME_BYTES + bytes) };
   }
 
   /** Sends the rows of a frame; it must not be touched afterwards. */
@@ -74,7 +75,7 @@ export class CopyIn implements Submittable {
     new DataView(buffer.buffer).setInt32(1, 4 + rows.length);
     buffer[0] = COPY_DATA;
     this.#connection!.stream.write(buffer.subarray(0, FRAME_BYTES + rows.length), () => {
-      if (buffer.length === BUFFER_BYTES) this.#free.push(buffer);
+      this.#free.push(buffer.length <= MOST_BUFFER_BYTES ? buffer : new Uint8Array(BUFFER_BYTES));
       this.#returned();
     });
   }

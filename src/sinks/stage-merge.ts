@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { Target } from '../model/target.ts';
 import { quoteIdentifier, type Table } from '../postgres/catalog.ts';
-import { violates } from '../postgres/errors.ts';
+import { codeOf, UNIQUE_VIOLATION, violates } from '../postgres/errors.ts';
 import type { Placed } from './careful.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
@@ -10,6 +10,12 @@ const STAGE = 'pg_temp.drayage_stage';
 
 /** Times that a merge is begun again because somebody else has inserted one of its keys in the meantime. */
 const MERGE_TRIES = 5;
+
+/** Types whose values are equal only when they are the same to the last bit; comparing them is quicker that way. */
+const PLAIN = /^(bool|int[248]|text|varchar|date|time|timestamp|timestamptz|uuid|bytea)$/;
+
+/** What a merge may use: with the server's default of 4 MB it would go by way of files. */
+const WORK_MEMORY = '64MB';
 
 /**
  * Merges rows into a table by key, by way of a temporary table: of rows with the same key one wins, and rows that are
@@ -21,6 +27,7 @@ export class StageMerge {
   readonly #target: Target;
   readonly #columns: readonly MappedColumn[];
   readonly #seen: string | undefined;
+  readonly #predicate: string | null;
   readonly #names: string[];
   readonly #key: string[];
   #staged = false;
@@ -32,6 +39,7 @@ export class StageMerge {
     this.#target = target;
     this.#columns = columns;
     this.#seen = seen;
+    this.#predicate = keyIndexes(table, target.key)[0]!.predicate;
     this.#names = columns.map(({ name }) => quoteIdentifier(name));
     this.#key = target.key.map(quoteIdentifier);
   }
@@ -40,6 +48,10 @@ export class StageMerge {
   async openStage(): Promise<RowCopy> {
     if (this.#staged) await this.#client.query(`truncate ${STAGE}`);
     else {
+      await this.#client.query(
+        `select set_config('work_mem', $1, true) where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes($1)`,
+        [WORK_MEMORY],
+      );
       // A stage has the columns' types and nothing else: no constraint may fire before the merge.
       await this.#client.query(
         `create temp table drayage_stage on commit drop as
@@ -77,12 +89,9 @@ export class StageMerge {
    * or that with the highest version; where rows that exist are ignored, the first. Nulls are never equal.
    */
   async #dropSuperseded(): Promise<number> {
+    if (await this.#isUnique()) return 0;
     const key = this.#key.join(', ');
-    const whole = this.#key.map((name) => `${name} is not null`).join(' and ');
-    const { rowCount: twice } = await this.#client.query(
-      `select from ${STAGE} where ${whole} group by ${key} having count(*) > 1 limit 1`,
-    );
-    if (twice === 0) return 0;
+    const whole = [...this.#key.map((name) => `${name} is not null`), this.#predicate ?? 'true'].join(' and ');
     const { version, onConflict } = this.#target;
     const newest = version === undefined ? '' : `${quoteIdentifier(version)} desc nulls last, `;
     const arrival = onConflict === 'ignore' ? 'ctid' : 'ctid desc';
@@ -93,6 +102,21 @@ export class StageMerge {
        ) o where o.ctid = s.ctid and o.place > 1`,
     );
     return rowCount ?? 0;
+  }
+
+  /** An index that can be built says so sooner than any query. */
+  async #isUnique(): Promise<boolean> {
+    const where = this.#predicate ? ` where ${this.#predicate}` : '';
+    await this.#client.query('savepoint index');
+    try {
+      await this.#client.query(`create unique index drayage_stage_key on ${STAGE} (${this.#key.join(', ')})${where}`);
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
+      return false;
+    } finally {
+      await this.#client.query('rollback to savepoint index');
+    }
   }
 
   /** @returns rows inserted or updated */
@@ -116,9 +140,10 @@ export class StageMerge {
   #mergeStatement(): string {
     const list = this.#names.join(', ');
     const matches = this.#key.map((name) => `t.${name} = s.${name}`);
-    const predicate = keyIndexes(this.#table, this.#target.key)[0]?.predicate;
     // Bare names in the predicate of a partial index mean the one row of the innermost query.
-    if (predicate) for (const side of ['t', 's']) matches.push(`(select ${predicate} from (select (${side}).*) p)`);
+    for (const side of this.#predicate ? ['t', 's'] : []) {
+      matches.push(`(select ${this.#predicate} from (select (${side}).*) p)`);
+    }
     const identity = this.#table.columns.some((column) => column.identity) ? ' overriding system value' : '';
     return [
       `merge into ${this.#table.sql} t using ${STAGE} s on ${matches.join(' and ')}`,
@@ -131,12 +156,28 @@ export class StageMerge {
     const { onConflict, version } = this.#target;
     const others = this.#names.filter((name) => !this.#key.includes(name));
     if (onConflict === 'ignore' || others.length === 0) return '';
-    const side = (alias: string) => `row(${others.map((name) => `${alias}.${name}`).join(', ')})::record`;
-    // Compares the images: equal numbers may still differ in their digits, and equal texts in their case.
-    const changed = `${side('t')} operator(pg_catalog.*<>) ${side('s')}`;
+    const changed = this.#changed(others);
     const v = version === undefined ? undefined : quoteIdentifier(version);
     const newer = v ? ` and (t.${v} is null or s.${v} >= t.${v})` : '';
     const updates = others.map((name) => `${name} = s.${name}`).join(', ');
     return `when matched and ${changed}${newer} then update set ${updates}`;
+  }
+
+  /** Whether any of these columns is not the same to the last bit. */
+  #changed(names: readonly string[]): string {
+    const isPlain = (quoted: string) => {
+      const column = this.#table.columns.find(({ name }) => quoteIdentifier(name) === quoted)!;
+      return column.pgType.builtIn && PLAIN.test(column.pgType.name);
+    };
+    const row = (alias: string, columns: string[]) => `row(${columns.map((name) => `${alias}.${name}`).join(', ')})`;
+    const plain = names.filter(isPlain);
+    const others = names.filter((name) => !isPlain(name));
+    const parts: string[] = [];
+    if (plain.length > 0) parts.push(`${row('t', plain)} is distinct from ${row('s', plain)}`);
+    // Equal numbers may still differ in their digits, and equal texts in their case: these are compared by their images.
+    if (others.length > 0) {
+      parts.push(`${row('t', others)}::record operator(pg_catalog.*<>) ${row('s', others)}::record`);
+    }
+    return `(${parts.join(' or ')})`;
   }
 }

@@ -25,6 +25,9 @@ export interface Findings {
 
 /** Bytes of rows aimed at per message: little enough that encoding and sending overlap. */
 const PIECE_BYTES = 128 * 1024;
+/** Rows that go together all the same, since every piece costs a call per column; with a limit for very wide ones. */
+const PIECE_ROWS = 64;
+const MOST_PIECE_BYTES = 1024 * 1024;
 
 /** Consecutive rows of a batch that are sent together. */
 export interface Piece {
@@ -68,7 +71,11 @@ export class BatchEncoder {
     for (let start = from; start < to; ) {
       let end = start;
       let bytes = 0;
-      while (end < to && (end === start || bytes + sizes[end - from]! <= PIECE_BYTES)) bytes += sizes[end++ - from]!;
+      while (end < to) {
+        const most = end - start < PIECE_ROWS ? MOST_PIECE_BYTES : PIECE_BYTES;
+        if (end > start && bytes + sizes[end - from]! > most) break;
+        bytes += sizes[end++ - from]!;
+      }
       yield { from: start, to: end, sizes: sizes.subarray(start - from, end - from), bytes };
       start = end;
     }
