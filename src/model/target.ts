@@ -55,15 +55,16 @@ export interface Target {
   split: boolean;
 }
 
-const FIELDS = [
+/** The options of `table`. */
+export const TARGET_FIELDS = [
   ...['ddl', 'after', 'createTable', 'evolve', 'mode', 'key', 'onConflict', 'version', 'complete', 'allow'],
   ...['pack', 'split'],
 ];
 
 /** @throws JOB_INVALID with the field at fault */
 export function table(options: TargetOptions = {}): Target {
-  const unknown = Object.keys(options).find((field) => !FIELDS.includes(field));
-  if (unknown) throw invalid(unknown, `is unknown.${didYouMean(unknown, FIELDS)}`);
+  const unknown = Object.keys(options).find((field) => !TARGET_FIELDS.includes(field));
+  if (unknown) throw invalid(unknown, `is unknown.${didYouMean(unknown, TARGET_FIELDS)}`);
   const { ddl, after, createTable, evolve = false, mode = 'append', key = [] } = options;
   const { onConflict = 'update', version, complete = false, allow = {}, pack, split = false } = options;
   oneOf('mode', mode, MODES);
