@@ -18,11 +18,11 @@ const { Type } = duckdb;
 /**
  * One DuckDB chunk as an Arrow batch. The bindings hand out copies of its vectors; fixed-width ones become columns as
  * they are, the others are put into scratch memory. So the batch is good until the scratch is reset.
- * @param schema the fields that `arrowField` gave for the result's columns
+ * @param rows how many of the chunk's rows
+ * @param schema the fields that `arrowField` gave for the result's columns, or for the first of them
  */
-export function chunkToBatch(chunk: duckdb.DataChunk, schema: Schema, scratch: Scratch): RecordBatch {
+export function chunkToBatch(chunk: duckdb.DataChunk, rows: number, schema: Schema, scratch: Scratch): RecordBatch {
   scratch.reset();
-  const rows = duckdb.data_chunk_get_size(chunk);
   const columns = schema.fields.map(({ type }, index) => {
     return vectorToColumn(duckdb.data_chunk_get_vector(chunk, index), type, rows, scratch);
   });

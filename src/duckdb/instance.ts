@@ -101,7 +101,28 @@ export class DuckConnection {
     }
   }
 
-  /** The next chunk, or undefined at the end. */
+  /** Runs a statement to its end. @throws as `stream`, and for what goes wrong on the way */
+  async execute(sql: string): Promise<duckdb.Result> {
+    try {
+      return await duckdb.execute_prepared(await duckdb.prepare(this.#connection, sql));
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  /** Why a stream broke off: found out by running the query once more, its result thrown away. */
+  async diagnose(sql: string): Promise<DrayageError> {
+    try {
+      await this.execute(`copy (${sql}) to '/dev/null' (format csv)`);
+    } catch (error) {
+      return error as DrayageError;
+    }
+    return this.#failure(
+      new Error('Out of Memory Error: the result broke off, and does when there is too little memory'),
+    );
+  }
+
+  /** The next chunk, or undefined at the end, or when the stream has broken off. */
   async next(result: duckdb.Result): Promise<duckdb.DataChunk | undefined> {
     try {
       const chunk = await duckdb.fetch_chunk(result);

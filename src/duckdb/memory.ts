@@ -10,7 +10,7 @@ setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void;
 
 /** How much may be left lying about. A collection of the young objects takes a twentieth of a millisecond. */
-const SWEEP_BYTES = 2 * 1024 * 1024;
+const SWEEP_BYTES = 4 * 1024 * 1024;
 
 /** Between two collections of everything, which take ten milliseconds or so. */
 const SWEEP_ALL_EVERY_MS = 10_000;
@@ -20,7 +20,7 @@ let sweptAllMs = 0;
 export class Sweeper {
   #bytes = 0;
 
-  /** @param bytes of a chunk that nobody uses any more */
+  /** @param bytes that were copied from a chunk which nobody uses any more */
   done(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes < SWEEP_BYTES) return;

@@ -7,9 +7,6 @@ import { Sweeper, sweepAll } from './memory.ts';
 import { Scratch } from './scratch.ts';
 import { arrowField, type DuckColumn, duckColumn, typeText } from './types.ts';
 
-/** What a value of a chunk takes, roughly. */
-const VALUE_BYTES = 8;
-
 export interface ScanOptions {
   /** Interrupts the query. */
   signal?: AbortSignal;
@@ -19,6 +16,9 @@ export interface ScanOptions {
 
 /**
  * Runs a query and yields its result in batches of up to 2,048 rows, one read ahead.
+ *
+ * A stream of DuckDB's that fails half-way ends like one that is complete, and the bindings do not tell them apart. So
+ * a row is put behind the last one that says it was the last; without it, the query is asked what is wrong.
  * @throws TYPE_UNMAPPED when a column of the result is of a type that no batch can hold
  */
 export async function* scan(
@@ -32,18 +32,27 @@ export async function* scan(
   const scratch = new Scratch();
   let ahead: Promise<duckdb.DataChunk | undefined> | undefined;
   try {
-    const result = await connection.stream(sql);
-    const schema = resultSchema(result);
+    const result = await connection.stream(
+      `select *, false as ${END} from (${sql}) union all by name select true as ${END}`,
+    );
+    const schema = resultSchema(resultColumns(result).slice(0, -1));
     ahead = connection.next(result);
     const sweeper = new Sweeper();
+    let complete = false;
     for (let chunk = await ahead; chunk; chunk = await ahead) {
       ahead = connection.next(result);
-      const batch = chunkToBatch(chunk, schema, keep ? new Scratch() : scratch);
+      complete = holdsEnd(chunk, schema.fields.length);
+      const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
+      if (rows === 0) continue;
+      const memory = keep ? new Scratch() : scratch;
+      const batch = chunkToBatch(chunk, rows, schema, memory);
       // All of it has been copied.
       chunk = undefined;
-      sweeper.done(batch.numRows * schema.fields.length * VALUE_BYTES);
+      sweeper.done(memory.bytesInUse);
       yield batch;
     }
+    signal?.throwIfAborted();
+    if (!complete) throw await connection.diagnose(sql);
   } finally {
     signal?.removeEventListener('abort', interrupt);
     scratch.reset();
@@ -53,8 +62,16 @@ export async function* scan(
   }
 }
 
-function resultSchema(result: duckdb.Result): Schema {
-  const fields = resultColumns(result).map(({ name, type }) => {
+/** The column that only the row behind the last one has true. */
+const END = '"drayage:end"';
+
+function holdsEnd(chunk: duckdb.DataChunk, column: number): boolean {
+  const rows = duckdb.data_chunk_get_size(chunk);
+  return duckdb.vector_get_data(duckdb.data_chunk_get_vector(chunk, column), rows)[rows - 1] === 1;
+}
+
+function resultSchema(columns: readonly ResultColumn[]): Schema {
+  const fields = columns.map(({ name, type }) => {
     const field = arrowField(name, type);
     if (!field)
       throw new DrayageError('TYPE_UNMAPPED', `Column ${name} is of type ${typeText(type)}, which cannot be read.`);
@@ -63,18 +80,26 @@ function resultSchema(result: duckdb.Result): Schema {
   return makeSchema(fields);
 }
 
-function resultColumns(result: duckdb.Result): { name: string; type: duckdb.LogicalType }[] {
+interface ResultColumn {
+  name: string;
+  type: duckdb.LogicalType;
+}
+
+function resultColumns(result: duckdb.Result): ResultColumn[] {
   return Array.from({ length: duckdb.column_count(result) }, (_, index) => ({
     name: duckdb.column_name(result, index),
     type: duckdb.column_logical_type(result, index),
   }));
 }
 
-/** A small result as objects; integers of 64 bits come as bigint. */
+/** Runs a statement of any kind. @returns a small result as objects; integers of 64 bits come as bigint */
 export async function rows(connection: DuckConnection, sql: string): Promise<Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = [];
-  // Values of more than 64 bits are looked at when somebody asks for them.
-  for await (const batch of scan(connection, sql, { keep: true })) {
+  const result = await connection.execute(sql);
+  const schema = resultSchema(resultColumns(result));
+  for (let chunk = await connection.next(result); chunk; chunk = await connection.next(result)) {
+    // Values of more than 64 bits are looked at when somebody asks for them, so the memory is not used again.
+    const batch = chunkToBatch(chunk, duckdb.data_chunk_get_size(chunk), schema, new Scratch());
     for (let row = 0; row < batch.numRows; row++) found.push({ ...batch.get(row)!.toJSON() });
   }
   return found;
@@ -87,9 +112,9 @@ export async function describe(connection: DuckConnection, sql: string): Promise
 
 /** The Arrow schema that `scan` gives for a query, without running it. */
 export async function schemaOf(connection: DuckConnection, sql: string): Promise<Schema> {
-  return resultSchema(await dryRun(connection, sql));
+  return resultSchema(resultColumns(await dryRun(connection, sql)));
 }
 
 function dryRun(connection: DuckConnection, sql: string): Promise<duckdb.Result> {
-  return connection.stream(`select * from (${sql}) limit 0`);
+  return connection.execute(`select * from (${sql}) limit 0`);
 }

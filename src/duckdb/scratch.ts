@@ -8,10 +8,13 @@ export class Scratch {
   readonly #buffers: ArrayBuffer[] = [];
   #next = 0;
   #borrowed: ArrayBuffer[] = [];
+  /** Bytes taken and borrowed since the last `reset`. */
+  bytesInUse = 0;
 
   /** Everything taken before may be overwritten from now on, and what was borrowed is given back. */
   reset(): void {
     this.#next = 0;
+    this.bytesInUse = 0;
     for (const buffer of this.#borrowed) giveBack(buffer);
     this.#borrowed = [];
   }
@@ -19,11 +22,13 @@ export class Scratch {
   /** Takes over a copy that the bindings have made, to give its memory back at the next `reset`. */
   borrow<Bytes extends Uint8Array>(copy: Bytes): Bytes {
     this.#borrowed.push(copy.buffer as ArrayBuffer);
+    this.bytesInUse += copy.byteLength;
     return copy;
   }
 
   bytes(length: number): Uint8Array {
     const slot = this.#next++;
+    this.bytesInUse += length;
     const kept = this.#buffers[slot];
     if (kept && kept.byteLength >= length) return new Uint8Array(kept, 0, length);
     // Half as much again, so that sizes that vary a little do not cost a buffer each time.

@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
  */
 export function files(path: string | readonly string[], options: FilesOptions = {}): Source {
   const paths = typeof path === 'string' ? [path] : path;
-  const whole = { columns: {}, partitionRows: 1_000_000, partitionBytes: 128 * MIB, ...options };
+  const whole = { columns: {}, partitionRows: 1_000_000, partitionBytes: 256 * MIB, ...options };
   return {
     description: paths.join(', '),
     async *enumerate(context) {

@@ -8,7 +8,7 @@ export interface FilesOptions {
   columns?: Readonly<Record<string, string>>;
   /** Rows aimed at per partition; Parquet is cut between row groups. Default 1,000,000. */
   partitionRows?: number;
-  /** Bytes aimed at per partition. Default 128 MiB. */
+  /** Bytes aimed at per partition, when they are unpacked. Default 256 MiB. */
   partitionBytes?: number;
 }
 

@@ -51,7 +51,10 @@ export const parquet: FileFormat = {
 
 interface RowGroup {
   rows: number;
+  /** In the file. */
   bytes: number;
+  /** As much as it takes to work on. */
+  unpacked: number;
 }
 
 /**
@@ -60,10 +63,10 @@ interface RowGroup {
  */
 function* packGroups(groups: readonly RowGroup[], partitionRows: number, partitionBytes: number) {
   const rows = groups.reduce((sum, group) => sum + group.rows, 0);
-  const bytes = groups.reduce((sum, group) => sum + group.bytes, 0);
+  const bytes = groups.reduce((sum, group) => sum + group.unpacked, 0);
   const wanted = Math.max(1, Math.ceil(rows / partitionRows), Math.ceil(bytes / partitionBytes));
   // Rows and bytes count alike: each group's share of the whole is the larger of its two shares.
-  const share = (group: RowGroup) => Math.max(group.rows / (rows || 1), group.bytes / (bytes || 1));
+  const share = (group: RowGroup) => Math.max(group.rows / (rows || 1), group.unpacked / (bytes || 1));
   const whole = groups.reduce((sum, group) => sum + share(group), 0);
   let range = { first: 1, last: 0, bytes: 0 };
   let taken = 0;
@@ -97,7 +100,8 @@ function rowGroups(file: FoundFile, context: SourceContext): Promise<RowGroup[]>
   return ask(
     file,
     context,
-    (path) => `select any_value(row_group_num_rows)::double as rows, sum(total_compressed_size)::double as bytes
+    (path) => `select any_value(row_group_num_rows)::double as rows, sum(total_compressed_size)::double as bytes,
+        sum(total_uncompressed_size)::double as unpacked
       from parquet_metadata(${path}) group by row_group_id order by row_group_id`,
   ) as Promise<unknown> as Promise<RowGroup[]>;
 }
