@@ -110,10 +110,10 @@ export class DuckConnection {
     }
   }
 
-  /** Why a stream broke off: found out by running the query once more, its result thrown away. */
+  /** Why a stream broke off: found out by running the query once more, down to a hash of all its values. */
   async diagnose(sql: string): Promise<DrayageError> {
     try {
-      await this.execute(`copy (${sql}) to '/dev/null' (format csv)`);
+      await this.execute(`select max(hash(q)) from (${sql}) q`);
     } catch (error) {
       return error as DrayageError;
     }
@@ -155,6 +155,9 @@ export class DuckConnection {
 const UNREADABLE =
   /Failed to read file|TProtocolException|Out of buffer|compression codec|encoding is only supported|Geoparquet|[Ee]ncrypt/;
 
+/** What a cast in the query says; DuckDB puts the file's name before it. */
+const CONVERSION = /Conversion Error|[Cc]ould not (be )?(cast|convert)|out of range/;
+
 /**
  * DuckDB reports errors as text alone; its first words name the class
  * (https://duckdb.org/docs/stable/dev/internal_errors, `Exception::ExceptionTypeToString`).
@@ -174,7 +177,7 @@ function duckFailure(message: string, cause: unknown): DrayageError {
       cause,
     });
   }
-  if (UNREADABLE.test(message)) {
+  if (UNREADABLE.test(message) && !CONVERSION.test(message)) {
     return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, {
       hint: 'The file is damaged, or written in a way that DuckDB does not know; write it anew.',
       cause,

@@ -29,36 +29,64 @@ export async function* scan(
   const interrupt = () => connection.interrupt();
   signal?.throwIfAborted();
   signal?.addEventListener('abort', interrupt, { once: true });
-  const scratch = new Scratch();
-  let ahead: Promise<duckdb.DataChunk | undefined> | undefined;
+  let ahead: Promise<Piece | undefined> | undefined;
   try {
     const result = await connection.stream(
       `select *, false as ${END} from (${sql}) union all by name select true as ${END}`,
     );
-    const schema = resultSchema(resultColumns(result).slice(0, -1));
-    ahead = connection.next(result);
+    const pieces = new Pieces(connection, result, keep);
     const sweeper = new Sweeper();
     let complete = false;
-    for (let chunk = await ahead; chunk; chunk = await ahead) {
-      ahead = connection.next(result);
-      complete = holdsEnd(chunk, schema.fields.length);
-      const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
-      if (rows === 0) continue;
-      const memory = keep ? new Scratch() : scratch;
-      const batch = chunkToBatch(chunk, rows, schema, memory);
-      // All of it has been copied.
-      chunk = undefined;
-      sweeper.done(memory.bytesInUse);
-      yield batch;
+    ahead = pieces.next();
+    for (let piece = await ahead; piece; piece = await ahead) {
+      sweeper.done(piece.bytes);
+      ahead = pieces.next();
+      complete = piece.complete;
+      if (piece.batch) yield piece.batch;
     }
     signal?.throwIfAborted();
     if (!complete) throw await connection.diagnose(sql);
   } finally {
     signal?.removeEventListener('abort', interrupt);
-    scratch.reset();
     // A fetch under way uses the connection; its outcome no longer matters to anyone.
     await ahead?.catch(() => undefined);
     sweepAll();
+  }
+}
+
+/** A chunk of the result, copied out of DuckDB. */
+interface Piece {
+  batch: RecordBatch | undefined;
+  /** Whether it holds the row behind the last one. */
+  complete: boolean;
+  bytes: number;
+}
+
+/** Copies every chunk as soon as it is there: what lives for longer than a moment is not collected for a long time. */
+class Pieces {
+  readonly #connection: DuckConnection;
+  readonly #result: duckdb.Result;
+  readonly #schema: Schema;
+  readonly #keep: boolean;
+  /** One for the piece in use, one for the piece ahead. */
+  readonly #scratches = [new Scratch(), new Scratch()];
+  #turn = 0;
+
+  constructor(connection: DuckConnection, result: duckdb.Result, keep: boolean) {
+    this.#connection = connection;
+    this.#result = result;
+    this.#keep = keep;
+    this.#schema = resultSchema(resultColumns(result).slice(0, -1));
+  }
+
+  async next(): Promise<Piece | undefined> {
+    const chunk = await this.#connection.next(this.#result);
+    if (!chunk) return undefined;
+    const scratch = this.#keep ? new Scratch() : this.#scratches[this.#turn++ % 2]!;
+    const complete = holdsEnd(chunk, this.#schema.fields.length);
+    const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
+    const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
+    return { batch, complete, bytes: scratch.bytesInUse };
   }
 }
 

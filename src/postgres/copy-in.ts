@@ -65,8 +65,10 @@ export class CopyIn implements Submittable {
       buffer = this.#free.pop();
     }
     if (this.#failure) throw this.#failure;
-    // Rows that are larger than the buffer get a larger one in its place.
-    if (buffer!.length < FRAME_BYTES + bytes) buffer = new Uint8Array(FRAME_BYTES + bytes);
+    // Rows that are larger than the buffer get a larger one in its place, with room for those that are larger still.
+    if (buffer!.length < FRAME_BYTES + bytes) {
+      buffer = new Uint8Array(Math.max(FRAME_BYTES + bytes, Math.min(2 * (FRAME_BYTES + bytes), MOST_BUFFER_BYTES)));
+    }
     return { buffer: buffer!, rows: buffer!.subarray(FRAME_BYTES, FRAME_BYTES + bytes) };
   }
 

@@ -43,6 +43,7 @@ test('a transform that fails half-way fails its partition, and nothing of it is 
     await writeParquet(duck, 'select i from range(800000) t(i)', `${project.root}/halfway.parquet`);
     const finished = await project.dray(['run', 'halfway', '--json']);
     const report = JSON.parse(finished.stdout);
+    expect(report.errors[0].message).toMatch(/out of range/);
     expect(report).toMatchObject({ state: 'failed', errors: [{ code: 'TRANSFORM_FAILED' }] });
     expect(report.errors[0].message).toMatch(/out of range/);
     const { rows } = await database.pool.query('select count(*)::int as n from halfway');
