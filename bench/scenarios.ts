@@ -137,7 +137,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'lists',
     select: `i::bigint as id, [(hash(i, n) % 1000)::int for n in range((hash(i) % 20)::bigint)] as numbers,
       ['word ' || (hash(i, n) % 1000) for n in range((hash(i, 'words') % 5)::bigint)] as words`,
-    rows: 500_000,
+    rows: 2_000_000,
     table: 'id bigint, numbers integer[], words text[]',
     target: '{}',
     over: 'floor',
