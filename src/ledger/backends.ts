@@ -18,3 +18,12 @@ export async function endEarlierAttempts(client: ClientBase, partition: number):
 export async function nameAttempt(client: ClientBase, partition: number, attempt: number): Promise<void> {
   await client.query(`select set_config('application_name', $1, true)`, [`${nameOf(partition)}a${attempt}`]);
 }
+
+/**
+ * From here on this transaction holds the row of its run, which everybody else needs to settle anything: should this
+ * process freeze before the commit, the server ends it soon, rather than whoever takes the partition over. All workers
+ * may be waiting for that row, and nobody be left to take anything over.
+ */
+export async function limitIdleness(client: ClientBase): Promise<void> {
+  await client.query(`set local idle_in_transaction_session_timeout = '5s'`);
+}

@@ -5,7 +5,7 @@ import type { ControlSchema } from '../control/db.ts';
 import { holdsPartition, type Partition, settlePartition } from '../control/partitions.ts';
 import { insertRejects } from '../control/rejects.ts';
 import { beginFinalizing } from '../control/runs.ts';
-import { endEarlierAttempts, nameAttempt } from '../ledger/backends.ts';
+import { endEarlierAttempts, limitIdleness, nameAttempt } from '../ledger/backends.ts';
 import { completeLoad, enterLoad } from '../ledger/loads.ts';
 import type { RejectLimit } from '../model/limits.ts';
 import type { Coercion, KeepRejects, LoadCounts } from '../model/sink.ts';
@@ -78,6 +78,7 @@ export async function commitAttempt(
       }
     }
 
+    await limitIdleness(client);
     const settled = outcome ? ({ state: 'done', outcome } as const) : ({ state: 'skipped' } as const);
     if (!(await settlePartition(tx, partition, settled))) throw claimLost();
     if (!(await completeJob(boss, tx, QUEUES.partitions, claim))) throw claimLost();

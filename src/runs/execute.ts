@@ -6,6 +6,7 @@ import type { ControlSchema } from '../control/db.ts';
 import { claimPartition, type Partition, type Settled, settlePartition } from '../control/partitions.ts';
 import { showProgress } from '../control/progress.ts';
 import { findRun, moveRun, type Run } from '../control/runs.ts';
+import { limitIdleness } from '../ledger/backends.ts';
 import { parseRejectLimit } from '../model/limits.ts';
 import type { SourceContext } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
@@ -166,6 +167,7 @@ export class Executor {
     try {
       await transaction(pool, async (client) => {
         const tx = kyselyOnClient<ControlSchema>(client);
+        await limitIdleness(client);
         if (!(await settlePartition(tx, partition, settled))) return;
         if (released) await releaseJob(this.#boss, tx, claim, partition.attempt);
         else if (retrying) await failJob(this.#boss, tx, QUEUES.partitions, claim, message);
