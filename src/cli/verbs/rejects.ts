@@ -53,6 +53,7 @@ async function replay(services: Services, run: number, { out, signal }: Invocati
   const replayed = await replayRejects(services, run, signal);
   out.answer(replayed, () => {
     const { loaded, left_out, rejected, unnumbered } = replayed;
+    if (loaded + left_out + rejected === 0) return `Run ${run} has no rejects.`;
     const lines = [`Run ${run}: ${plural(loaded, 'row')} loaded after all, ${count(rejected)} still rejected.`];
     if (left_out > 0) lines.push(`The transform now leaves out ${plural(left_out, 'row')}.`);
     if (unnumbered > 0) {
