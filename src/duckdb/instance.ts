@@ -31,9 +31,11 @@ export class Duck {
     const connection = await duckdb.connect(await this.#database);
     // Naive timestamps must not depend on where a worker runs.
     await duckdb.query(connection, `set TimeZone = 'UTC'`);
-    await duckdb.query(connection, `set memory_limit = '${this.#memoryMb}MB'`);
+    const memoryMb = this.#memoryMb;
+    if (memoryMb !== this.#options.memoryMb) await duckdb.query(connection, `set memory_limit = '${memoryMb}MB'`);
     return new DuckConnection(connection, (error) => {
-      if (error.code === 'OUT_OF_MEMORY') this.#growTo(Math.min(this.#memoryMb * GROWTH, totalmem() / 2 ** 21));
+      // Measured by what this connection had: several that run out together ask for the same.
+      if (error.code === 'OUT_OF_MEMORY') this.#growTo(Math.min(memoryMb * GROWTH, totalmem() / 2 ** 21));
       else this.#database = undefined;
     });
   }

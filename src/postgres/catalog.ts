@@ -21,6 +21,8 @@ export interface UniqueIndex {
   columns: string[];
   /** Of a partial index, as SQL with bare column names. */
   predicate: string | null;
+  /** What the predicate is about, and the key. */
+  needs: string[];
 }
 
 export interface Table {
@@ -66,13 +68,16 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
   const columns = found.map(({ oid, typmod, ...column }) => ({ ...column, pgType: build(oid, typmod) }));
   const indexes = await client.query<UniqueIndex>(
     `select c.relname as name, array_agg(a.attname::text order by k.position) as columns,
-       pg_get_expr(i.indpred, i.indrelid) as predicate
+       pg_get_expr(i.indpred, i.indrelid) as predicate,
+       (select coalesce(array_agg(n.attname::text), '{}') from pg_depend d
+        join pg_attribute n on n.attrelid = d.refobjid and n.attnum = d.refobjsubid
+        where d.objid = i.indexrelid and d.refobjid = i.indrelid and d.refobjsubid > 0) as needs
      from pg_index i join pg_class c on c.oid = i.indexrelid
      cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, position)
      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
      where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indexprs is null
        and k.position <= i.indnkeyatts
-     group by c.relname, i.indpred, i.indrelid order by i.indpred is not null, c.relname`,
+     group by c.relname, i.indexrelid, i.indpred, i.indrelid order by i.indpred is not null, c.relname`,
     [table.oid],
   );
   return { ...table, columns, uniqueIndexes: indexes.rows };

@@ -1,4 +1,3 @@
-import type { ClientBase } from 'pg';
 import { type DrayageError, explain, locate } from '../base/errors.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { checksumsOf } from '../control/partitions.ts';
@@ -76,7 +75,7 @@ async function completeTables(
     const { after } = target;
     // Also when nothing was loaded: the run that did load may have failed at this.
     const script = after ? { file: after, sql: await readDdl(config.root, after) } : undefined;
-    const [first, ...others] = await tablesOf(pool as unknown as ClientBase, { name, target });
+    const [first, ...others] = await transaction(pool, (client) => tablesOf(client, { name, target }));
     if (script || loaded) await completeTable(first!, script, loaded, completing);
     if (loaded) for (const table of others) await completeTable(table, undefined, loaded, completing);
   }

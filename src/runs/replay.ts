@@ -81,7 +81,10 @@ async function replayPartition(
   const routes = await settledRoutes(client, prepared.targets);
   const plan = planOf(partition);
   const unreadable = await withPartition(prepared.source, plan, context, faultyRows);
-  const wanted = numbered.filter(({ table_name, row_number }) => table_name !== null || !unreadable.has(row_number!));
+  // What is still unreadable, or of a table that the job no longer fills, stays a reject.
+  const wanted = numbered.filter(({ table_name, row_number }) =>
+    table_name === null ? !unreadable.has(row_number!) : routes.some((route) => isOf(route, table_name, run.id)),
+  );
   const only = new Map(
     routes.map((route) => {
       const own = wanted.filter(({ table_name }) => table_name === null || isOf(route, table_name, run.id));

@@ -1,9 +1,9 @@
 import type { ClientBase } from 'pg';
-import { locate } from '../base/errors.ts';
+import { DrayageError, locate } from '../base/errors.ts';
 import type { PreparedTarget, Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
 import type { Table } from '../postgres/catalog.ts';
-import { type InferredColumn, inferColumns } from '../sinks/infer.ts';
+import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
 import { openSeen, seenTable } from '../sinks/missing.ts';
 import { makeShadow, shadowOf } from '../sinks/replace.ts';
 import { ensureTables, inferredDdl, tablesOf } from '../sinks/tables.ts';
@@ -85,13 +85,23 @@ function sourceColumns(
 ): (target: PreparedTarget) => Promise<InferredColumn[]> {
   return async ({ transform }) => {
     const seen = new Set<string>();
-    const files: { name: string; type: string }[][] = [];
+    const files: SourceColumn[][] = [];
+    let problem: unknown;
     for await (const plan of source.enumerate(context)) {
-      if (plan.problem || seen.has(plan.shape)) continue;
+      if (plan.problem || seen.has(plan.shape)) {
+        problem ??= plan.problem;
+        continue;
+      }
       seen.add(plan.shape);
-      const columns = await withPartition(source, plan, context, (opened) => opened.columns(transform)).catch(() => []);
-      files.push(columns);
+      try {
+        files.push(await withPartition(source, plan, context, (opened) => opened.columns(transform)));
+      } catch (error) {
+        // A file that cannot be read fails alone, later; the table is that of the others.
+        if (!(error instanceof DrayageError) || error.transient) throw error;
+        problem ??= error;
+      }
     }
+    if (files.length === 0 && problem) throw problem;
     return inferColumns(files);
   };
 }

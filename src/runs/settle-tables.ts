@@ -5,7 +5,7 @@ import type { PreparedTarget } from '../model/route.ts';
 import { requireTable } from '../postgres/catalog.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { closeSeen, deleteMissing, isOpen } from '../sinks/missing.ts';
-import { isShadowed, swapIn } from '../sinks/replace.ts';
+import { dropShadow, isShadowed, swapIn } from '../sinks/replace.ts';
 import { runRoutes } from './routes.ts';
 
 /**
@@ -20,18 +20,19 @@ export async function settleTables(
   run: Run,
   failed: boolean,
 ): Promise<void> {
-  if (!failed && run.rows_written > 0) await replaceTables(client, targets, run.id);
+  if (!failed) await replaceTables(client, targets, run);
   if (targets.some(({ target }) => target.mode === 'merge')) {
     await deleteWhatIsMissing(client, targets, run, failed);
   }
 }
 
-/** All of them in one transaction. */
-async function replaceTables(client: pg.PoolClient, targets: readonly PreparedTarget[], run: number): Promise<void> {
+/** All of them in one transaction; none, when nothing was loaded that could take its place. */
+async function replaceTables(client: pg.PoolClient, targets: readonly PreparedTarget[], run: Run): Promise<void> {
   for (const { name, target } of targets) {
     if (target.mode !== 'replace') continue;
     const table = await requireTable(client, name);
-    if (await isShadowed(client, table, run)) await swapIn(client, table, run);
+    if (run.rows_written === 0) await dropShadow(client, table, run.id);
+    else if (await isShadowed(client, table, run.id)) await swapIn(client, table, run.id);
   }
 }
 

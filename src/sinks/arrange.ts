@@ -83,7 +83,8 @@ function asJson(columns: readonly DuckColumn[]): string {
   return `{${members.join(', ')}}::JSON`;
 }
 
-function nowhere(name: string, table: Table): DrayageError {
+/** What is wrong with a column that the table does not have. */
+export function nowhere(name: string, table: Table): DrayageError {
   const names = table.columns.map((column) => column.name);
   return new DrayageError('TARGET_INVALID', `The table has no column "${name}".${didYouMean(name, names)}`, {
     where: { table: table.sql, column: name },

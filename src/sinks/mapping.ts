@@ -7,6 +7,7 @@ import type { Table, TableColumn, UniqueIndex } from '../postgres/catalog.ts';
 import type { EncodedColumn } from '../postgres/encode/batch.ts';
 import { castHint, encoderFor } from '../postgres/encode/index.ts';
 import { postgresName } from '../postgres/names.ts';
+import { nowhere } from './arrange.ts';
 
 export interface MappedColumn extends EncodedColumn {
   /** The column of what is read. */
@@ -28,11 +29,7 @@ export function mapColumns(schema: Schema, table: Table, target: Target): Mapped
   const names = table.columns.map(({ name }) => name);
   const fields = schema.fields.map(({ name }) => postgresName(name));
   for (const name of fields) {
-    if (names.includes(name)) continue;
-    throw new DrayageError('TARGET_INVALID', `The table has no column "${name}".${didYouMean(name, names)}`, {
-      where: { ...where, column: name },
-      hint: 'Leave the column out in the transform, give it the name of a column, or add it to the table.',
-    });
+    if (!names.includes(name)) throw nowhere(name, table);
   }
   const unknown = Object.keys(target.allow).find((name) => !names.includes(name));
   if (unknown) {
@@ -106,7 +103,21 @@ function assertKey(mapped: readonly MappedColumn[], table: Table, { mode, key, v
       },
     );
   }
-  if (keyIndexes(table, key).length > 0) return;
+  const [index] = keyIndexes(table, key);
+  const absent = index?.predicate
+    ? index.needs.find((name) => !mapped.some((column) => column.name === name))
+    : undefined;
+  if (absent) {
+    throw new DrayageError(
+      'TARGET_INVALID',
+      `The unique index ${index!.name} is about "${absent}", which is not loaded`,
+      {
+        where: { ...where, column: absent },
+        hint: `Without it nobody knows which rows the index is about. Give it in the transform, for example null as "${absent}".`,
+      },
+    );
+  }
+  if (index) return;
   throw new DrayageError('TARGET_INVALID', `The table has no unique index over (${key.join(', ')})`, {
     where,
     hint: `The mode ${mode} needs a primary key or a unique constraint over its key.`,

@@ -51,7 +51,7 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
       if (exists && target.onConflict === 'error') throw keyExists(error, table);
       if (!exists && !faultOf(error)) throw error;
       await client.query('rollback to savepoint whole');
-      if (!exists) return careful(request, target.mode === 'upsert' ? 'merge' : road);
+      if (!exists) return careful(request, target.mode === 'upsert' && target.onConflict !== 'error' ? 'merge' : road);
       onConflict();
       road = 'merge';
     }
@@ -98,7 +98,9 @@ async function careful(request: LoadRequest, road: Road): Promise<LoadOutcome> {
   const place = async (stretches: Parameters<StageMerge['place']>[0]): Promise<Placed> => {
     if (stage) return stage.place(stretches);
     const copy = new RowCopy(client, table.sql, columns);
-    const written = await copyRows(copy, stretches);
+    const written = await copyRows(copy, stretches).catch((error) => {
+      throw target.mode === 'upsert' && isKeyConflict(error, request) ? keyExists(error, table) : error;
+    });
     return { written, unchanged: 0, superseded: 0, checksum: copy.checksum.toString() };
   };
   const placed = await loadCarefully(client, intake, batches(true), place, onProgress);

@@ -52,6 +52,11 @@ export async function shadowOf(client: ClientBase, table: Table, run: number): P
   });
 }
 
+/** Does away with a shadow that nothing was loaded into. */
+export async function dropShadow(client: ClientBase, table: Table, run: number): Promise<void> {
+  await client.query(`drop table if exists ${shadowName(table, run)}`);
+}
+
 /** Whether the run's shadow still waits to be put in place. */
 export async function isShadowed(client: ClientBase, table: Table, run: number): Promise<boolean> {
   return (await describeTable(client, shadowName(table, run))) !== undefined;

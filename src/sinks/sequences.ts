@@ -10,7 +10,8 @@ export async function resetSequences(client: ClientBase, table: Table): Promise<
     `select quote_ident(a.attname) as column, s.seqrelid::regclass::text as sequence, s.seqincrement as step
      from pg_attribute a
      join pg_sequence s on s.seqrelid = to_regclass(pg_get_serial_sequence(format('%s', $1::oid::regclass), a.attname))
-     where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped`,
+     where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
+       and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)`,
     [table.oid],
   );
   for (const { column, sequence, step } of rows) {

@@ -12,7 +12,9 @@ const STAGE = 'pg_temp.drayage_stage';
 const MERGE_TRIES = 5;
 
 /** Types whose values are equal only when they are the same to the last bit; comparing them is quicker that way. */
-const PLAIN = /^(bool|int[248]|text|varchar|date|time|timestamp|timestamptz|uuid|bytea)$/;
+const PLAIN = /^(bool|int[248]|date|time|timestamp|timestamptz|uuid|bytea)$/;
+/** Texts, which some collations call equal when they are not the same. */
+const TEXT = /^(text|varchar)$/;
 
 /** What a merge may use: with the server's default of 4 MB it would go by way of files. */
 const WORK_MEMORY = '64MB';
@@ -165,11 +167,13 @@ export class StageMerge {
 
   /** Whether any of these columns is not the same to the last bit. */
   #changed(names: readonly string[]): string {
-    const isPlain = (quoted: string) => {
+    const is = (quoted: string, types: RegExp) => {
       const column = this.#table.columns.find(({ name }) => quoteIdentifier(name) === quoted)!;
-      return column.pgType.builtIn && PLAIN.test(column.pgType.name);
+      return column.pgType.builtIn && types.test(column.pgType.name);
     };
-    const row = (alias: string, columns: string[]) => `row(${columns.map((name) => `${alias}.${name}`).join(', ')})`;
+    const cell = (alias: string, name: string) => `${alias}.${name}${is(name, TEXT) ? ' collate "C"' : ''}`;
+    const row = (alias: string, columns: string[]) => `row(${columns.map((name) => cell(alias, name)).join(', ')})`;
+    const isPlain = (name: string) => is(name, PLAIN) || is(name, TEXT);
     const plain = names.filter(isPlain);
     const others = names.filter((name) => !isPlain(name));
     const parts: string[] = [];

@@ -71,6 +71,14 @@ test('a table is made from the columns of all files together, and shown beforeha
   ]);
 });
 
+test('where no file can be read there is no table to show', async () => {
+  await job('damaged', `{ createTable: 'infer' }`);
+  await project.write('damaged.parquet', 'PAR1 and no more');
+  const plan = await project.dray(['plan', 'damaged', '--ddl', '--json']);
+  expect(plan.code).toBe(2);
+  expect(JSON.parse(plan.stdout)).toMatchObject({ error: { code: 'SOURCE_INVALID' } });
+});
+
 test('long names are cut and told apart; the plan says so', async () => {
   const long = 'a'.repeat(70);
   await job('longname', `{ createTable: 'infer' }`);

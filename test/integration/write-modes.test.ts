@@ -28,7 +28,7 @@ async function load(name: string, target: string, query: string, table = name, f
   );
   await writeParquet(duck, query, `${project.root}/${name}.parquet`);
   const finished = await project.dray(['run', name, '--force', '--json', ...flags]);
-  return JSON.parse(finished.stdout);
+  return JSON.parse(finished.stdout || finished.stderr);
 }
 
 async function select(query: string) {
@@ -50,6 +50,29 @@ test('onConflict decides about keys that exist: update, ignore, error', async ()
   const updated = await load('notes', `{ mode: 'upsert', key: ['id'] }`, query);
   expect(updated.rows).toMatchObject({ read: 2, written: 1, unchanged: 1 });
   expect(await select('select note from notes where id = 1')).toEqual([{ note: 'new' }]);
+});
+
+test("'error' never updates a row, also when other rows have to be looked for with care", async () => {
+  await database.pool.query(`
+    create table strict (id int primary key, amount int check (amount > 0));
+    insert into strict values (1, 1)`);
+  const query = 'select * from (values (5, -5), (1, 100), (7, 7)) v(id, amount)';
+  const report = await load('strict', `{ mode: 'upsert', key: ['id'], onConflict: 'error' }`, query);
+  expect(report).toMatchObject({ state: 'failed', errors: [{ code: 'LOAD_REFUSED' }] });
+  expect(await select('select * from strict')).toEqual([{ id: 1, amount: 1 }]);
+});
+
+test('texts that a collation calls equal are told apart, and a partial index says what it needs', async () => {
+  await database.pool.query(`
+    create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create table users (id int primary key, name text collate loose, gone timestamp);
+    create unique index on users (name) where gone is null;
+    insert into users values (1, 'ann')`);
+  const query = `select 1 as id, 'Ann' as name`;
+  expect(await load('users', `{ mode: 'upsert', key: ['id'] }`, query)).toMatchObject({ rows: { written: 1 } });
+  expect(await select('select name from users')).toEqual([{ name: 'Ann' }]);
+  const refused = await load('users', `{ mode: 'upsert', key: ['name'] }`, query);
+  expect(refused).toMatchObject({ error: { code: 'TARGET_INVALID', where: { column: 'gone' } } });
 });
 
 test('of rows with the same key the last wins, or that with the highest version, and never an older one', async () => {
@@ -171,7 +194,9 @@ test('replace loads beside and swaps: views, rights, defaults, foreign keys and 
     `{ mode: 'replace' }`,
     `select i::int as id, 'Bad ' || i as name, 7 as region from range(1, 4) t(i)`,
   );
-  expect(bad).toMatchObject({ rows: { rejected: 3 } });
+  expect(bad).toMatchObject({ state: 'completed_with_rejects', rows: { rejected: 3 } });
+  expect(await select('select count(*)::int as n from cities')).toEqual([{ n: 11 }]);
+  expect(await select(`select to_regclass('cities__run_${bad.run}') as shadow`)).toEqual([{ shadow: null }]);
 });
 
 test('a run that fails leaves the table that it was to replace alone', async () => {

@@ -12,7 +12,7 @@ interface Finding {
 }
 
 /** The oldest Postgres that is tested. */
-const OLDEST_POSTGRES = 140_000;
+const OLDEST_POSTGRES = 150_000;
 const LEAST_DISK_BYTES = 1024 ** 3;
 
 export const doctor: Verb = {
@@ -69,7 +69,7 @@ async function checkDatabase(invocation: Invocation): Promise<Finding[]> {
       const kind = services.config.databaseUrl === undefined ? 'embedded' : tls ? 'with TLS' : 'without TLS';
       const known = number >= OLDEST_POSTGRES;
       return [
-        { check: 'Postgres', ok: known, found: `${version}, ${kind}${known ? '' : '; version 14 or newer is needed'}` },
+        { check: 'Postgres', ok: known, found: `${version}, ${kind}${known ? '' : '; version 15 or newer is needed'}` },
         {
           check: 'permissions',
           ok: creates,

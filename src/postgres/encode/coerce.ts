@@ -1,4 +1,5 @@
-import type { Data } from '../../arrow/batch.ts';
+import { type Data, makeColumn } from '../../arrow/batch.ts';
+import { validityOf } from '../../arrow/cells.ts';
 import type { ColumnEncoder } from './column.ts';
 
 /**
@@ -41,4 +42,9 @@ export function coerced(inner: ColumnEncoder, loss: Loss, change: Change): Colum
     size: typeof size === 'number' ? size : (data, from, to, sizes) => size(changeOf(data).changed, from, to, sizes),
     write: (data, from, to, target) => inner.write(changeOf(data).changed, from, to, target),
   };
+}
+
+/** A column with other values and the same nulls. */
+export function sameShape(data: Data, values: ArrayBufferView): Data {
+  return makeColumn(data.type, data.length, { data: values, validity: validityOf(data) });
 }

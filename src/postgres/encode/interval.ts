@@ -163,7 +163,8 @@ function image({ months, days, time }: Interval, text: string): Uint8Array {
 }
 
 function infinite(negative: boolean, allowed: boolean, text: string): Uint8Array {
-  if (!allowed) throw new Unfit('infinite intervals need Postgres 17 or newer', 'out_of_range');
+  if (!allowed)
+    throw new Unfit('infinite intervals, which came with Postgres 17, are not loaded from text', 'out_of_range');
   const most = { months: 2n ** 31n - 1n, days: 2n ** 31n - 1n, time: 2n ** 63n - 1n };
   const least = { months: -(2n ** 31n), days: -(2n ** 31n), time: -(2n ** 63n) };
   return image(negative ? least : most, text);

@@ -2,6 +2,7 @@ import type { Data } from '../../arrow/batch.ts';
 import { isValid, textOf } from '../../arrow/cells.ts';
 import type { Kind } from '../../arrow/types.ts';
 import type { ColumnEncoder, Report } from './column.ts';
+import { ESCAPED_NUL } from './nul.ts';
 import { prefixed, textEncoder } from './text.ts';
 
 /** The only version of jsonb's binary form (`jsonb_recv`). */
@@ -27,8 +28,6 @@ export function jsonEncoder(kind: Kind, binary: boolean): ColumnEncoder | undefi
   };
 }
 
-/** An escaped NUL: an odd number of backslashes before `u0000`. */
-const ESCAPED_NUL = /(?<!\\)(?:\\\\)*\\u0000/;
 /** Half of a surrogate pair, which JSON.parse lets pass and jsonb does not. */
 const ESCAPED_SURROGATE = /\\ud[89a-f]/i;
 

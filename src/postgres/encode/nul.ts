@@ -3,8 +3,8 @@ import { bytesOf, isValid, validityOf } from '../../arrow/cells.ts';
 import type { Change } from './coerce.ts';
 
 const REPLACEMENT = Buffer.from('\ufffd');
-/** An escaped NUL in JSON: an odd number of backslashes before `u0000`. */
-const ESCAPED_NUL = /(?<!\\)((?:\\\\)*)\\u0000/g;
+/** An escaped NUL in JSON, behind an even number of backslashes. */
+export const ESCAPED_NUL = /(?<!\\)((?:\\\\)*)\\u0000/;
 
 /** Texts without NUL characters: stripped, or replaced by U+FFFD. @param json whether they hide in escapes too */
 export function withoutNul(replace: boolean, json: boolean): Change {
@@ -13,7 +13,7 @@ export function withoutNul(replace: boolean, json: boolean): Change {
     const raw = bytes.includes(0) ? withoutRaw(bytes, replacement) : Buffer.from(bytes);
     const escaped = json && raw.includes('\\u0000');
     if (!escaped) return raw.length === bytes.length && !bytes.includes(0) ? undefined : raw;
-    return Buffer.from(raw.toString('utf8').replace(ESCAPED_NUL, `$1${replace ? '\\ufffd' : ''}`));
+    return Buffer.from(raw.toString('utf8').replaceAll(new RegExp(ESCAPED_NUL, 'g'), `$1${replace ? '\\ufffd' : ''}`));
   };
   return (data, lost) => {
     const bytes: Uint8Array = data.values.subarray(data.valueOffsets[0], data.valueOffsets[data.length]);

@@ -1,8 +1,7 @@
 import type { Data } from '../../arrow/batch.ts';
 import { isValid, wordsOf } from '../../arrow/cells.ts';
 import { decimalText, decimalValue } from '../../arrow/decimal.ts';
-import type { Change } from './coerce.ts';
-import { sameShape } from './truncate.ts';
+import { type Change, sameShape } from './coerce.ts';
 
 /** Decimals of scale `from` become decimals of the smaller scale `to`; halves go away from zero, as in Postgres. */
 export function roundDecimals(from: number, to: number): Change {

@@ -1,6 +1,5 @@
-import { type Data, makeColumn } from '../../arrow/batch.ts';
-import { isValid, validityOf, wordsOf } from '../../arrow/cells.ts';
-import type { Change } from './coerce.ts';
+import { isValid, wordsOf } from '../../arrow/cells.ts';
+import { type Change, sameShape } from './coerce.ts';
 
 const WORD = 0x1_0000_0000;
 
@@ -46,9 +45,4 @@ function divide(high: number, low: number, by: number): [number, number, number]
   const carried = (high - quotientHigh * by) * WORD + low;
   const quotientLow = Math.floor(carried / by);
   return [quotientHigh, quotientLow, carried - quotientLow * by];
-}
-
-/** A column with other values and the same nulls. */
-export function sameShape(data: Data, values: ArrayBufferView): Data {
-  return makeColumn(data.type, data.length, { data: values, validity: validityOf(data) });
 }
