@@ -12,11 +12,11 @@ const ROOT = join(import.meta.dirname, '..');
 const LAYERS: readonly (readonly string[])[] = [
   ['src/base'],
   ['src/arrow'],
-  ['src/duckdb', 'src/postgres'],
+  ['src/duckdb', 'src/postgres', 'src/store'],
   ['src/model'],
-  ['src/sources', 'src/transforms', 'src/sinks', 'src/queue', 'src/control', 'src/ledger'],
+  ['src/sources', 'src/transforms', 'src/sinks', 'src/queue', 'src/control', 'src/ledger', 'src/lake'],
   ['src/runs'],
-  ['src/cli', 'src/index.ts'],
+  ['src/cli', 'src/web', 'src/index.ts'],
   ['workers', 'jobs', 'bench'],
 ];
 
@@ -31,6 +31,16 @@ const HOMES: Record<string, readonly string[]> = {
   pino: ['src/base'],
   'pino-pretty': ['src/base'],
   commander: ['src/cli'],
+  '@aws-sdk/client-s3': ['src/store'],
+  '@aws-sdk/lib-storage': ['src/store'],
+  '@aws-sdk/client-dynamodb': ['src/store'],
+  yaml: ['src/sources', 'src/lake', 'src/web'],
+  marked: ['src/sources'],
+  fastify: ['src/web'],
+  '@fastify/static': ['src/web'],
+  '@fastify/cookie': ['src/web'],
+  '@fastify/rate-limit': ['src/web'],
+  'prom-client': ['src/web'],
   drayage: ['jobs', 'bench'],
 };
 
