@@ -27,6 +27,9 @@ export const CODES = {
   SOURCE_INVALID: terminalUsage,
   SOURCE_CHANGED: terminalFailure,
   SOURCE_UNREADABLE: terminalFailure,
+  STORE_DENIED: terminalUsage,
+  STORE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
+  STORE_FAILED: transientFailure,
   TRANSFORM_INVALID: terminalUsage,
   TRANSFORM_FAILED: terminalFailure,
   // Another attempt gets more.
