@@ -39,6 +39,7 @@ export const CODES = {
   LOAD_REFUSED: terminalFailure,
   TOO_MANY_REJECTS: terminalFailure,
   REPLAY_REFUSED: terminalUsage,
+  VERIFY_REFUSED: terminalUsage,
   ROWS_UNACCOUNTED: terminalFailure,
   CLAIM_LOST: transientFailure,
   INTERRUPTED: { exit: EXIT.interrupted, transient: true },

@@ -24,6 +24,10 @@ export function describeRun(report: RunReport, tables: readonly TableCount[] = [
     lines.push(`  allowed     ${loss} changed ${plural(changed, 'row')} in ${table}.${column}`);
   }
   if (report.checksum && rows.read > 0) lines.push(`  checksum    ${report.checksum}`);
+  if (report.verification) {
+    const { ok, verified_at } = report.verification;
+    lines.push(`  verified    ${ok ? 'bit for bit' : 'NOT as it should be'}, at ${verified_at.toISOString()}`);
+  }
   for (const { partition, message } of report.errors) {
     lines.push(`  failed      ${partition ? `${partition}: ` : ''}${message}`);
   }

@@ -200,3 +200,10 @@ export async function addOutcome(
     .where('id', '=', partition.id)
     .execute();
 }
+
+/** The keys of some partitions, by their ids. */
+export async function partitionKeys(db: ControlDb, ids: readonly number[]): Promise<Map<number, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.selectFrom('drayage.partitions').select(['id', 'key']).where('id', 'in', ids).execute();
+  return new Map(rows.map(({ id, key }) => [id, key]));
+}

@@ -110,6 +110,15 @@ export interface Runs {
   rows_deleted: Generated<number>;
 }
 
+export interface Verifications {
+  id: Generated<number>;
+  run_id: number;
+  verified_at: Generated<Date>;
+  ok: boolean;
+  method: string;
+  report: unknown;
+}
+
 export interface Workers {
   id: string;
   host: string;
@@ -128,5 +137,6 @@ export interface ControlSchema {
   'drayage.progress': Progress;
   'drayage.rejects': Rejects;
   'drayage.runs': Runs;
+  'drayage.verifications': Verifications;
   'drayage.workers': Workers;
 }

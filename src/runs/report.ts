@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { coercionsOf, type RunCoercion } from '../control/coercions.ts';
 import type { ControlDb } from '../control/db.ts';
 import { failedPartitions } from '../control/partitions.ts';
+import { latestVerification, type VerificationSummary } from '../control/verifications.ts';
 import type { RunProgress } from '../control/views.ts';
 
 /** What `run --json` and `status RUN --json` print; part of the interface. */
@@ -21,6 +22,8 @@ export interface RunReport {
   percent: number;
   eta_seconds: number | null;
   checksum: string | null;
+  /** What `verify` found out last, if it was asked. */
+  verification: VerificationSummary | null;
   errors: { partition: string | null; code: string | null; message: string }[];
 }
 
@@ -85,6 +88,7 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
     percent: progress.percent,
     eta_seconds: progress.eta_seconds,
     checksum: progress.checksum,
+    verification: (await latestVerification(db, progress.run)) ?? null,
     errors,
   };
 }

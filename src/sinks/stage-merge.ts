@@ -1,10 +1,11 @@
 import type { ClientBase } from 'pg';
 import type { Target } from '../model/target.ts';
 import { quoteIdentifier, type Table } from '../postgres/catalog.ts';
-import { codeOf, UNIQUE_VIOLATION, violates } from '../postgres/errors.ts';
+import { violates } from '../postgres/errors.ts';
 import type { Placed } from './careful.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
+import { dropSuperseded } from './superseded.ts';
 
 const STAGE = 'pg_temp.drayage_stage';
 
@@ -72,7 +73,7 @@ export class StageMerge {
 
   /** Merges what is in the stage. */
   async merge(copied: number, checksum: string): Promise<Placed> {
-    const superseded = await this.#dropSuperseded();
+    const superseded = await dropSuperseded(this.#client, STAGE, this.#target, this.#predicate);
     const written = await this.#merge();
     if (this.#seen) {
       await this.#client.query(`insert into ${this.#seen} select ${this.#key.join(', ')} from ${STAGE}`);
@@ -84,41 +85,6 @@ export class StageMerge {
   async close(): Promise<void> {
     if (this.#staged) await this.#client.query(`drop table ${STAGE}`);
     this.#staged = false;
-  }
-
-  /**
-   * Leaves one row of each key. The order in a fresh table filled by COPY is the order of arrival: the last row wins,
-   * or that with the highest version; where rows that exist are ignored, the first. Nulls are never equal.
-   */
-  async #dropSuperseded(): Promise<number> {
-    if (await this.#isUnique()) return 0;
-    const key = this.#key.join(', ');
-    const whole = [...this.#key.map((name) => `${name} is not null`), this.#predicate ?? 'true'].join(' and ');
-    const { version, onConflict } = this.#target;
-    const newest = version === undefined ? '' : `${quoteIdentifier(version)} desc nulls last, `;
-    const arrival = onConflict === 'ignore' ? 'ctid' : 'ctid desc';
-    const { rowCount } = await this.#client.query(
-      `delete from ${STAGE} s using (
-         select ctid, row_number() over (partition by ${key} order by ${newest}${arrival}) as place
-         from ${STAGE} where ${whole}
-       ) o where o.ctid = s.ctid and o.place > 1`,
-    );
-    return rowCount ?? 0;
-  }
-
-  /** An index that can be built says so sooner than any query. */
-  async #isUnique(): Promise<boolean> {
-    const where = this.#predicate ? ` where ${this.#predicate}` : '';
-    await this.#client.query('savepoint index');
-    try {
-      await this.#client.query(`create unique index drayage_stage_key on ${STAGE} (${this.#key.join(', ')})${where}`);
-      return true;
-    } catch (error) {
-      if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
-      return false;
-    } finally {
-      await this.#client.query('rollback to savepoint index');
-    }
   }
 
   /** @returns rows inserted or updated */

@@ -19,8 +19,9 @@ export async function openDrayage(root: string, url: string) {
   const working = work(services, boss, stop.signal);
 
   return {
+    services,
     /** @throws what `enqueue` throws */
-    async run(job: string, params: Record<string, unknown>): Promise<RunReport> {
+    async run(job: string, params: Record<string, unknown>, force = true): Promise<RunReport> {
       const prepared = prepareJob(await loadJob(root, job), params);
       const finished = new Set<number>();
       const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -31,7 +32,7 @@ export async function openDrayage(root: string, url: string) {
       };
       events.on('runFinished', note);
       try {
-        wanted = (await enqueue(services, boss, prepared, { force: true, signal: stop.signal })).run;
+        wanted = (await enqueue(services, boss, prepared, { force, signal: stop.signal })).run;
         if (!finished.has(wanted)) await ended;
         const progress = (await runProgress(services.db, wanted))!;
         if (!ENDED.includes(progress.state)) throw new Error(`run ${wanted} is ${progress.state}`);

@@ -7,7 +7,8 @@ import { plan } from './plan.ts';
 import { rejects } from './rejects.ts';
 import { run } from './run.ts';
 import { status } from './status.ts';
+import { verify } from './verify.ts';
 import { work } from './work.ts';
 
 /** One line per verb, in the order of the help. */
-export const VERBS: readonly Verb[] = [jobs, plan, run, enqueue, work, status, rejects, db, doctor];
+export const VERBS: readonly Verb[] = [jobs, plan, run, enqueue, work, status, rejects, verify, db, doctor];

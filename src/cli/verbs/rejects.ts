@@ -67,7 +67,8 @@ async function replay(services: Services, run: number, { out, signal }: Invocati
   return replayed.rejected > 0 ? EXIT.failures : EXIT.done;
 }
 
-async function chosenRun(db: Services['db'], { args }: Invocation): Promise<number> {
+/** The run that is named, or the latest. @throws RUN_NOT_FOUND */
+export async function chosenRun(db: Services['db'], { args }: Invocation): Promise<number> {
   const [given] = args;
   if (given !== undefined) return (await requireRun(db, given)).run;
   const latest = await latestRun(db);

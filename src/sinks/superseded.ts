@@ -1,0 +1,47 @@
+import type { ClientBase } from 'pg';
+import type { Target } from '../model/target.ts';
+import { quoteIdentifier } from '../postgres/catalog.ts';
+import { codeOf, UNIQUE_VIOLATION } from '../postgres/errors.ts';
+
+/**
+ * Leaves one row of each key in a stage. The order in a fresh table filled by COPY is the order of arrival: the last
+ * row wins, or that with the highest version; where rows that exist are ignored, the first. Nulls are never equal.
+ * @param stage quoted, filled and not yet changed
+ * @param predicate of the unique index, when it is partial
+ * @returns how many went away
+ */
+export async function dropSuperseded(
+  client: ClientBase,
+  stage: string,
+  { key, version, onConflict }: Pick<Target, 'key' | 'version' | 'onConflict'>,
+  predicate: string | null,
+): Promise<number> {
+  const names = key.map(quoteIdentifier);
+  const list = names.join(', ');
+  if (await isUnique(client, stage, list, predicate)) return 0;
+  const whole = [...names.map((name) => `${name} is not null`), predicate ?? 'true'].join(' and ');
+  const newest = version === undefined ? '' : `${quoteIdentifier(version)} desc nulls last, `;
+  const arrival = onConflict === 'ignore' ? 'ctid' : 'ctid desc';
+  const { rowCount } = await client.query(
+    `delete from ${stage} s using (
+       select ctid, row_number() over (partition by ${list} order by ${newest}${arrival}) as place
+       from ${stage} where ${whole}
+     ) o where o.ctid = s.ctid and o.place > 1`,
+  );
+  return rowCount ?? 0;
+}
+
+/** An index that can be built says so sooner than any query. */
+async function isUnique(client: ClientBase, stage: string, list: string, predicate: string | null): Promise<boolean> {
+  const where = predicate ? ` where ${predicate}` : '';
+  await client.query('savepoint index');
+  try {
+    await client.query(`create unique index drayage_stage_key on ${stage} (${list})${where}`);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
+    return false;
+  } finally {
+    await client.query('rollback to savepoint index');
+  }
+}
