@@ -1,8 +1,11 @@
 /** What a job definition imports. */
 export type { RecordBatch } from './arrow/batch.ts';
 export { DrayageError } from './base/errors.ts';
+export { ExactNumber, parseJson } from './base/json.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
+export type { OpenRecords, Source, SourceFault, SourceRecord } from './model/source.ts';
 export { type Mode, type TargetOptions, table } from './model/target.ts';
+export type { Emit } from './model/transform.ts';
 export { files } from './sources/files.ts';
 export type { FilesOptions } from './sources/format.ts';
 export type { S3Options } from './store/s3.ts';

@@ -19,6 +19,7 @@ select
   p.checksum,
   p.error_code,
   p.error,
+  p.warnings,
   p.started_at,
   p.finished_at,
   round(extract(epoch from coalesce(p.finished_at, clock_timestamp()) - p.started_at), 3)::float8 as seconds

@@ -1,4 +1,4 @@
-import type { Data, Decimal, RecordBatch } from 'apache-arrow';
+import type { Data, Decimal, Field, RecordBatch } from 'apache-arrow';
 import { bytesOf, isTrue, isValid } from './cells.ts';
 import { decimalText, decimalValue } from './decimal.ts';
 import { kindOf } from './types.ts';
@@ -9,9 +9,7 @@ import { kindOf } from './types.ts';
  */
 export function rowToJson(batch: RecordBatch, index: number): string {
   const cells = batch.schema.fields.map((field, position) => {
-    const data = batch.data.children[position]!;
-    const text = isValid(data, index) ? cellToJson(kindOf(field), data, index) : 'null';
-    return `${JSON.stringify(field.name)}:${text}`;
+    return memberToJson(field, batch.data.children[position]!, index);
   });
   return `{${cells.join(',')}}`;
 }
@@ -35,12 +33,33 @@ function cellToJson(kind: ReturnType<typeof kindOf>, data: Data, index: number):
       return isoOrNumber(value, 26, value);
     case 'timestamptz':
       return isoOrNumber(value, 27, value);
+    case 'list':
+      return `[${elementsOf(data, index)
+        .map((place) => partToJson(data.type.children[0]!, data.children[0]!, place))
+        .join(',')}]`;
+    case 'struct':
+      return `{${data.children.map((child, place) => memberToJson(data.type.children[place]!, child, index)).join(',')}}`;
     case 'time':
       return isoOrNumber(value, 26, value, 11);
     default:
       // Integers, and floats: what JSON has no number for goes as text.
       return typeof value === 'bigint' || Number.isFinite(value) ? String(value) : JSON.stringify(String(value));
   }
+}
+
+const partToJson = (field: Field, data: Data, index: number) =>
+  isValid(data, index) ? cellToJson(kindOf(field), data, index) : 'null';
+
+const memberToJson = (field: Field, data: Data, index: number) =>
+  `${JSON.stringify(field.name)}:${partToJson(field, data, index)}`;
+
+/** Where the elements of a list lie: by offsets, or by a fixed length. */
+function elementsOf(data: Data, index: number): number[] {
+  const { listSize } = data.type as unknown as { listSize?: number };
+  const [from, to] = listSize
+    ? [index * listSize, (index + 1) * listSize]
+    : data.valueOffsets.subarray(index, index + 2);
+  return Array.from({ length: to - from }, (_, place) => from + place);
 }
 
 function bytesToJson(bytes: Uint8Array): string {

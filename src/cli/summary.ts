@@ -1,6 +1,8 @@
 import type { RunReport, TableCount } from '../runs/report.ts';
 import { count, duration, plural, state } from './format.ts';
 
+const WARNINGS_SHOWN = 10;
+
 /** A run in a few lines: how it stands, the account of its rows, what is wrong, what to do next. */
 export function describeRun(report: RunReport, tables: readonly TableCount[] = []): string {
   const { run, job, partitions, rows } = report;
@@ -23,6 +25,11 @@ export function describeRun(report: RunReport, tables: readonly TableCount[] = [
   for (const { table, column, loss, rows: changed } of report.coercions) {
     lines.push(`  allowed     ${loss} changed ${plural(changed, 'row')} in ${table}.${column}`);
   }
+  for (const { partition, row, message } of report.warnings.slice(0, WARNINGS_SHOWN)) {
+    lines.push(`  warning     ${partition}${row === null ? '' : ` record ${row}`}: ${message}`);
+  }
+  const more = report.warnings.length - WARNINGS_SHOWN;
+  if (more > 0) lines.push(`  warning     and ${more} more: see drayage.partition_progress`);
   if (report.checksum && rows.read > 0) lines.push(`  checksum    ${report.checksum}`);
   if (report.verification) {
     const { ok, verified_at } = report.verification;

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import type { LoadCounts } from '../model/sink.ts';
+import type { LoadCounts, Warning } from '../model/sink.ts';
 import type { PartitionPlan } from '../model/source.ts';
 import { PARTITION_STEPS, statesBefore } from '../model/state.ts';
 import { Checksum } from '../postgres/checksum.ts';
@@ -89,7 +89,7 @@ export async function settlePartition(db: ControlDb, key: AttemptKey, settled: S
 }
 
 export type Settled =
-  | { state: 'done'; outcome: LoadCounts & { checksum: string } }
+  | { state: 'done'; outcome: LoadCounts & { checksum: string; warnings: readonly Warning[] } }
   | { state: 'skipped' }
   | { state: 'failed' | 'pending'; code: string; error: string }
   /** Given back by a worker that was asked to stop: no failure. */
@@ -99,7 +99,7 @@ function columnsOf(settled: Settled) {
   const finished_at = sql<Date>`clock_timestamp()`;
   switch (settled.state) {
     case 'done': {
-      const { read, written, unchanged, superseded, rejected, checksum } = settled.outcome;
+      const { read, written, unchanged, superseded, rejected, checksum, warnings } = settled.outcome;
       return {
         state: 'done',
         rows_read: read,
@@ -108,6 +108,7 @@ function columnsOf(settled: Settled) {
         rows_superseded: superseded,
         rows_rejected: rejected,
         checksum,
+        warnings: warningsJson(warnings),
         error: null,
         error_code: null,
         finished_at,
@@ -123,6 +124,29 @@ function columnsOf(settled: Settled) {
       return { state, error_code: code, error, failures, ...(state === 'failed' ? { finished_at } : {}) };
     }
   }
+}
+
+/** As jsonb takes it: it has no NUL, and no half of a surrogate pair. */
+function warningsJson(warnings: readonly Warning[]): string {
+  const clean = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd');
+  return JSON.stringify(warnings.map(({ row, message }) => ({ row, message: clean(message) })));
+}
+
+/** Partitions of a run that have warnings. */
+export async function warnedPartitions(
+  db: ControlDb,
+  runId: number,
+  limit: number,
+): Promise<{ key: string; warnings: Warning[] }[]> {
+  const found = await db
+    .selectFrom('drayage.partitions')
+    .select(['key', 'warnings'])
+    .where('run_id', '=', runId)
+    .where(sql<boolean>`warnings <> '[]'`)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return found.map(({ key, warnings }) => ({ key, warnings: warnings as unknown as Warning[] }));
 }
 
 /** Gives up a partition whose workers died on every attempt. @returns its key, or undefined when it is settled */

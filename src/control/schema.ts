@@ -54,6 +54,7 @@ export interface Partitions {
   error: string | null;
   started_at: Date | null;
   finished_at: Date | null;
+  warnings: Generated<unknown>;
 }
 
 export interface Progress {

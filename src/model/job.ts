@@ -4,22 +4,29 @@ import { parseRejectLimit } from './limits.ts';
 import { type ParamDeclarations, type ParamValues, validateParams } from './params.ts';
 import type { Source } from './source.ts';
 import type { Target } from './target.ts';
-import type { Transform } from './transform.ts';
+import type { RecordFunction, Transform } from './transform.ts';
+
+type Targets = Readonly<Record<string, Target>>;
 
 /** What a file in `jobs/` exports: one migration. */
-export interface JobDefinition<Params extends ParamDeclarations = ParamDeclarations> {
+export interface JobDefinition<
+  Params extends ParamDeclarations = ParamDeclarations,
+  Tables extends Targets = Targets,
+  Value = unknown,
+> {
   /** Lower-case words joined by hyphens; the name on the command line and in every table. */
   name: string;
   description: string;
   params?: Params;
-  source: (params: ParamValues<Params>) => Source;
+  source: (params: ParamValues<Params>) => Source<Value>;
   /**
    * Left out: the source's columns go into the like-named columns of the target. With several targets, one for each,
-   * by their names.
+   * by their names. For a source that gives records: a function that is called with each of them once, whatever the
+   * number of targets.
    */
-  transform?: Transform | Readonly<Record<string, Transform>>;
+  transform?: Transform | Readonly<Record<string, Transform>> | RecordFunction<Value, Tables>;
   /** By table name as written in SQL, quoted where needed. Filled in this order, in one transaction per partition. */
-  targets: Record<string, Target>;
+  targets: Tables;
   /** Rejects that a partition may have before it fails as a whole: a number, or a share such as `'1%'`. Default any. */
   maxRejects?: number | string;
   /** Attempts after the first one, for failures that may pass. Default 3. */
@@ -27,7 +34,8 @@ export interface JobDefinition<Params extends ParamDeclarations = ParamDeclarati
 }
 
 /** A definition that has been checked. */
-export interface Job extends JobDefinition {
+export interface Job extends Omit<JobDefinition, 'transform'> {
+  transform?: Transform | Readonly<Record<string, Transform>>;
   params: ParamDeclarations;
   retries: number;
 }
@@ -39,7 +47,11 @@ const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
  * Declares a job. The types follow the declared parameters; the values are checked when the file is loaded.
  * @throws JOB_INVALID with the field at fault
  */
-export function defineJob<const Params extends ParamDeclarations>(definition: JobDefinition<Params>): Job {
+export function defineJob<
+  const Params extends ParamDeclarations,
+  const Tables extends Readonly<Record<string, Target>>,
+  Value,
+>(definition: JobDefinition<Params, Tables, Value>): Job {
   const given = definition as unknown as Record<string, unknown>;
   const where = { job: String(given?.name ?? 'unnamed') };
   if (typeof given !== 'object' || given === null) throw invalid(where, '', 'is not an object', 'Pass an object.');
@@ -62,7 +74,7 @@ export function defineJob<const Params extends ParamDeclarations>(definition: Jo
   for (const [name, target] of Object.entries(targets)) {
     if (!hasKind(target)) throw invalid(where, `targets.${name}`, 'is not a target', 'Use table({ … }).');
   }
-  validateTransform(given.transform, Object.keys(targets), where);
+  validateTransform(given.transform, targets as Targets, where);
   if (given.maxRejects !== undefined && !parseRejectLimit(given.maxRejects as string)) {
     throw invalid(where, 'maxRejects', `is ${given.maxRejects}`, `Use a whole number, or a share such as '1%'.`);
   }
@@ -71,10 +83,21 @@ export function defineJob<const Params extends ParamDeclarations>(definition: Jo
     throw invalid(where, 'retries', `is ${retries}`, 'Use a whole number from 0 to 100.');
   }
   const params = validateParams(given.params ?? {}, where);
-  return Object.freeze({ ...definition, params, retries }) as unknown as Job;
+  const map = definition.transform;
+  const transform = typeof map === 'function' ? { transform: { kind: 'records', map } } : {};
+  return Object.freeze({ ...definition, ...transform, params, retries }) as unknown as Job;
 }
 
-function validateTransform(transform: unknown, targets: readonly string[], where: Where): void {
+function validateTransform(transform: unknown, tables: Targets, where: Where): void {
+  const targets = Object.keys(tables);
+  if (typeof transform === 'function') {
+    validateRecords(tables, where);
+    return;
+  }
+  const columns = targets.find((name) => tables[name]!.columns);
+  if (columns !== undefined) {
+    throw invalid(where, `targets.${columns}.columns`, 'has a meaning only for a transform that is a function', '');
+  }
   if (hasKind(transform) || (transform === undefined && targets.length === 1)) {
     if (targets.length === 1) return;
     throw invalid(where, 'transform', 'is one for several tables', 'Give each its own: { table_a: sql`…`, … }.');
@@ -83,7 +106,7 @@ function validateTransform(transform: unknown, targets: readonly string[], where
     throw invalid(where, 'transform', 'is missing, and there are several tables', 'Give each its own by its name.');
   }
   if (typeof transform !== 'object' || transform === null) {
-    throw invalid(where, 'transform', 'is not a transform', 'Use sql`…` or batches(…).');
+    throw invalid(where, 'transform', 'is not a transform', 'Use sql`…`, batches(…), or a function over records.');
   }
   for (const [name, one] of Object.entries(transform)) {
     if (!targets.includes(name))
@@ -94,8 +117,26 @@ function validateTransform(transform: unknown, targets: readonly string[], where
   if (without) throw invalid(where, `transform.${without}`, 'is missing', 'Say what goes into that table.');
 }
 
+function validateRecords(tables: Targets, where: Where): void {
+  const taken = new Set(['reject', 'warn']);
+  for (const [name, { columns }] of Object.entries(tables)) {
+    const bare = bareName(name);
+    if (taken.has(bare)) throw invalid(where, `targets.${name}`, `would be emit.${bare}, which is taken`, '');
+    taken.add(bare);
+    if (columns) continue;
+    const example = `table({ columns: { id: 'uuid', title: 'text' } })`;
+    throw invalid(where, `targets.${name}.columns`, 'is missing', `Name what the function fills: ${example}.`);
+  }
+}
+
+/** The name of a table without its schema and its quotes, as a function over records calls it. */
+export function bareName(name: string): string {
+  const last = /(?:^|\.)(?:"((?:[^"]|"")*)"|([^".]*))$/.exec(name);
+  return last?.[1]?.replaceAll('""', '"') ?? last?.[2] ?? name;
+}
+
 /** What goes into one of the targets. */
-export function transformOf({ transform }: Pick<JobDefinition, 'transform'>, target: string): Transform | undefined {
+export function transformOf({ transform }: Pick<Job, 'transform'>, target: string): Transform | undefined {
   return hasKind(transform) ? (transform as Transform) : (transform as Record<string, Transform> | undefined)?.[target];
 }
 

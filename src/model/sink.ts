@@ -37,6 +37,13 @@ export interface Coercion {
   rows: number;
 }
 
+/** Something that was missing or odd, and kept nothing from being loaded. */
+export interface Warning {
+  /** The record that it is about; null for the partition as a whole. */
+  row: number | null;
+  message: string;
+}
+
 export interface LoadOutcome extends LoadCounts {
   coercions: Coercion[];
   /** Additive checksum of the rows sent, 16 hexadecimal digits. */

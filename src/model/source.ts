@@ -31,8 +31,9 @@ export interface PartitionPlan {
   spec: Record<string, string | number>;
 }
 
-/** A row that the source itself found unreadable. */
+/** A row or record that the source itself found unreadable. */
 export interface SourceFault {
+  /** 1-based within the file of a relation, or within the partition. */
   row: number;
   reason: string;
   message: string;
@@ -40,19 +41,40 @@ export interface SourceFault {
   raw: string;
 }
 
+/** One thing that a source of records gives to the job's function. */
+export interface SourceRecord<Value> {
+  /** 1-based number within the partition; the same whenever the partition is read. */
+  row: number;
+  value: Value;
+  /** The record as JSON text, for the rejects; only asked for when there is something to reject. */
+  raw(): string;
+}
+
 /** A partition that is open for reading. */
-export interface OpenPartition {
-  /** A DuckDB query with the source's columns and, named ROW, the 1-based number of the row or line in its file. */
-  relation: string;
-  /** Unreadable rows; they are left out of the relation. */
-  faults(): AsyncIterable<SourceFault>;
+export type OpenPartition<Value = unknown> = OpenRelation | OpenRecords<Value>;
+
+interface Open {
   /** @throws SOURCE_CHANGED when the content is no longer what was planned */
   assertUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Where rows come from. */
-export interface Source {
+/** Rows that DuckDB reads. */
+export interface OpenRelation extends Open {
+  /** A DuckDB query with the source's columns and, named ROW, the 1-based number of the row or line in its file. */
+  relation: string;
+  /** Unreadable rows; they are left out of the relation. */
+  faults(): AsyncIterable<SourceFault>;
+}
+
+/** Records that a function of the job takes apart. */
+export interface OpenRecords<Value> extends Open {
+  /** In a stable order; may be asked for once. An unreadable one comes as a fault in its place. */
+  records(): AsyncIterable<SourceRecord<Value> | SourceFault>;
+}
+
+/** Where rows or records come from. */
+export interface Source<Value = unknown> {
   /** In one line, for people. */
   description: string;
   /**
@@ -61,7 +83,10 @@ export interface Source {
    */
   enumerate(context: SourceContext): AsyncIterable<PartitionPlan>;
   /** @throws SOURCE_MISSING, SOURCE_CHANGED */
-  open(partition: Pick<PartitionPlan, 'key' | 'fingerprint' | 'spec'>, context: SourceContext): Promise<OpenPartition>;
+  open(
+    partition: Pick<PartitionPlan, 'key' | 'fingerprint' | 'spec'>,
+    context: SourceContext,
+  ): Promise<OpenPartition<Value>>;
 }
 
 /** The column of row numbers that every relation has; no user's column is called that. */

@@ -1,6 +1,7 @@
 import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { LOSSES, type Loss } from '../postgres/encode/coerce.ts';
+import type { ColumnTypes } from './columns.ts';
 
 /** How rows get into a table; docs/write-modes.md tells them apart. */
 export const MODES = ['append', 'upsert', 'replace', 'merge'] as const;
@@ -9,7 +10,7 @@ export type Mode = (typeof MODES)[number];
 export const CONFLICTS = ['update', 'ignore', 'error'] as const;
 export type OnConflict = (typeof CONFLICTS)[number];
 
-export interface TargetOptions {
+export interface TargetOptions<Columns extends ColumnTypes = ColumnTypes> {
   /** File in `sql/targets/` that creates the table; run when the table is absent. */
   ddl?: string;
   /**
@@ -17,6 +18,11 @@ export interface TargetOptions {
    * outside of a transaction. Must do no harm twice; what exists already counts as done, so name what is created.
    */
   after?: string;
+  /**
+   * The columns that a function over records fills, with their types: exactly these are loaded, and one that a row leaves
+   * out is null. Columns that are not named here are left to the table's defaults.
+   */
+  columns?: Columns;
   /** `infer` makes the table from the source's columns when it is absent. */
   createTable?: 'infer';
   /** Columns that the table lacks are added to it before anything is loaded. */
@@ -40,8 +46,9 @@ export interface TargetOptions {
 }
 
 /** A Postgres table that a job fills. */
-export interface Target {
+export interface Target<Columns extends ColumnTypes = ColumnTypes> {
   kind: 'table';
+  columns: Columns | undefined;
   ddl: string | undefined;
   after: string | undefined;
   infer: boolean;
@@ -58,15 +65,17 @@ export interface Target {
 /** The options of `table`. */
 export const TARGET_FIELDS = [
   ...['ddl', 'after', 'createTable', 'evolve', 'mode', 'key', 'onConflict', 'version', 'complete', 'allow'],
-  ...['pack', 'split'],
+  ...['pack', 'split', 'columns'],
 ];
 
 /** @throws JOB_INVALID with the field at fault */
-export function table(options: TargetOptions = {}): Target {
+export function table<const Columns extends ColumnTypes = ColumnTypes>(
+  options: TargetOptions<Columns> = {},
+): Target<Columns> {
   const unknown = Object.keys(options).find((field) => !TARGET_FIELDS.includes(field));
   if (unknown) throw invalid(unknown, `is unknown.${didYouMean(unknown, TARGET_FIELDS)}`);
   const { ddl, after, createTable, evolve = false, mode = 'append', key = [] } = options;
-  const { onConflict = 'update', version, complete = false, allow = {}, pack, split = false } = options;
+  const { onConflict = 'update', version, complete = false, allow = {}, pack, split = false, columns } = options;
   oneOf('mode', mode, MODES);
   oneOf('onConflict', onConflict, CONFLICTS);
   const keyed = mode === 'upsert' || mode === 'merge';
@@ -88,10 +97,23 @@ export function table(options: TargetOptions = {}): Target {
   if (pack && (typeof pack.into !== 'string' || !['jsonb', 'array'].includes(pack.as))) {
     throw invalid('pack', `is not { into: 'column', as: 'jsonb' | 'array' }`);
   }
+  if (columns) assertColumns(columns, options);
   return Object.freeze({
+    columns,
     ...{ kind: 'table', ddl, after, infer: createTable === 'infer', evolve },
     ...{ mode, key, onConflict, version, allow, pack, split },
   } as const);
+}
+
+function assertColumns(columns: ColumnTypes, { key = [], version, pack, split }: TargetOptions): void {
+  const names = Object.keys(columns);
+  if (names.length === 0) throw invalid('columns', 'names none');
+  const untyped = names.find((name) => typeof columns[name] !== 'string' || columns[name] === '');
+  if (untyped !== undefined) throw invalid(`columns.${untyped}`, `is not a type, such as 'text'`);
+  for (const name of version === undefined ? key : [...key, version]) {
+    if (!names.includes(name)) throw invalid('columns', `lacks "${name}", which is part of the key or the version`);
+  }
+  if (pack || split) throw invalid('columns', `does not go with ${pack ? 'pack' : 'split'}`);
 }
 
 function oneOf(field: string, value: string, known: readonly string[]): void {

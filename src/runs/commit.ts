@@ -8,7 +8,7 @@ import { beginFinalizing } from '../control/runs.ts';
 import { endEarlierAttempts, limitIdleness, nameAttempt } from '../ledger/backends.ts';
 import { completeLoad, enterLoad } from '../ledger/loads.ts';
 import type { RejectLimit } from '../model/limits.ts';
-import type { Coercion, KeepRejects, LoadCounts } from '../model/sink.ts';
+import type { Coercion, KeepRejects, LoadCounts, Warning } from '../model/sink.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
@@ -33,6 +33,7 @@ export interface PartitionOutcome extends LoadCounts {
   checksum: string;
   /** By table, what the rows lost by permission. */
   coercions: ReadonlyMap<string, readonly Coercion[]>;
+  warnings: readonly Warning[];
 }
 
 /** Reads, transforms and sends the rows on the given connection. */

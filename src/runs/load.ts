@@ -1,13 +1,14 @@
 import type { ClientBase } from 'pg';
 import type { Partition } from '../control/partitions.ts';
 import type { Route } from '../model/route.ts';
-import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject } from '../model/sink.ts';
+import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../model/sink.ts';
 import type { PartitionPlan, Source, SourceContext } from '../model/source.ts';
 import { Checksum } from '../postgres/checksum.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import { loadIntoPostgres } from '../sinks/postgres.ts';
 import type { PartitionOutcome } from './commit.ts';
 import { type Opened, type RowFilter, withPartition } from './read.ts';
+import { type Spooled, spoolRecords } from './records.ts';
 
 /** Source faults held in memory before they are written down. */
 const FAULTS_HELD = 1000;
@@ -24,6 +25,8 @@ export interface PartitionLoad {
   conflicts: Set<string>;
   /** By table, the only rows that are wanted; tables without an entry get none. */
   only?: ReadonlyMap<string, RowFilter>;
+  /** With `only`: rows that were rejected before they were meant for any table. */
+  wholly?: ReadonlySet<number>;
 }
 
 /** A partition as its row in the control schema has it. */
@@ -36,14 +39,22 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
   const { routes, source, plan, context, only, keepRejects } = load;
   const total = new Total();
   await withPartition(source, plan, context, async (opened) => {
-    for (const route of routes) {
-      const rows = only?.get(route.table.sql);
-      if (!only || rows) await loadRoute(load, route, opened, rows, total);
+    const spooled = opened.records && (await spoolRecords(opened.records, load));
+    try {
+      if (spooled) total.add(spooled.counts);
+      for (const route of routes) {
+        const rows = only?.get(route.table.sql);
+        if (!only || rows) await loadRoute(load, route, opened, spooled, rows, total);
+      }
+    } finally {
+      await spooled?.close();
     }
     if (!only) total.add({ ...NOTHING, ...(await keepFaults(opened, keepRejects)) });
+    if (spooled) total.warnings.push(...spooled.warnings);
     await opened.assertUnchanged();
   });
-  return { ...total.counts, checksum: total.checksum.toString(), coercions: total.coercions };
+  const { counts, checksum, coercions, warnings } = total;
+  return { ...counts, checksum: checksum.toString(), coercions, warnings };
 }
 
 const NOTHING: LoadCounts = { read: 0, written: 0, unchanged: 0, superseded: 0, rejected: 0 };
@@ -52,6 +63,7 @@ class Total {
   readonly counts = { ...NOTHING };
   readonly checksum = new Checksum();
   readonly coercions = new Map<string, readonly Coercion[]>();
+  readonly warnings: Warning[] = [];
 
   add(counts: LoadCounts): void {
     for (const name of Object.keys(NOTHING) as (keyof LoadCounts)[]) this.counts[name] += counts[name];
@@ -62,6 +74,7 @@ async function loadRoute(
   { client, keepRejects, onProgress, conflicts }: PartitionLoad,
   route: Route,
   opened: Opened,
+  spooled: Spooled | undefined,
   rows: RowFilter | undefined,
   total: Total,
 ): Promise<void> {
@@ -73,9 +86,10 @@ async function loadRoute(
     table,
     target,
     columns: mapColumns(reading.schema, table, target),
-    batches: reading.batches,
+    batches: spooled ? () => spooled.batches(route) : reading.batches,
     keepRejects,
-    onProgress: (read) => onProgress(before + read),
+    // Records were told when they were read.
+    onProgress: spooled ? () => undefined : (read) => onProgress(before + read),
     expectConflicts: conflicts.has(table.sql),
     onConflict: () => conflicts.add(table.sql),
     ...(seen ? { seen } : {}),

@@ -6,7 +6,8 @@ import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceBatch } from '../model/sink.ts';
 import {
-  type OpenPartition,
+  type OpenRecords,
+  type OpenRelation,
   type PartitionPlan,
   ROW,
   type Source,
@@ -16,6 +17,7 @@ import {
 import type { BatchTransform, Transform } from '../model/transform.ts';
 import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
 import { compileSql } from '../transforms/sql.ts';
+import { RecordShape } from './record-shape.ts';
 
 /** A partition that is open, for one table after the other. */
 export interface Opened {
@@ -23,6 +25,8 @@ export interface Opened {
   columns(transform: Transform | undefined): Promise<DuckColumn[]>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
+  /** What has to be taken apart, all of it once, before any table can be read from. */
+  records: OpenRecords<unknown> | undefined;
   faults(): AsyncIterable<SourceFault>;
   assertUnchanged(): Promise<void>;
 }
@@ -32,12 +36,12 @@ export type RowFilter = readonly number[];
 
 /** What a partition gives for one table. */
 export interface Reading {
-  /** DuckDB's columns before they become Arrow, for the type mapping that plans show. */
-  columns: DuckColumn[];
+  /** The columns before they become Arrow, with the source's types, for the mapping that plans show. */
+  columns: { name: string; type: string }[];
   /** Columns that are left out, and why. */
   skipped: Arrangement['skipped'];
   schema: Schema;
-  /** Starts the reading; may be called again to read once more. @param keep whether batches stay good */
+  /** Starts the reading; may be called again to read once more. Nothing for records. @param keep whether batches stay good */
   batches(keep: boolean): AsyncIterable<SourceBatch>;
 }
 
@@ -50,11 +54,13 @@ export async function withPartition<Result>(
 ): Promise<Result> {
   const partition = await source.open(plan, context);
   try {
+    if ('records' in partition) return await use(openedRecords(partition));
     return await context.duck.use((connection) => {
       const { faults, assertUnchanged } = partition;
       return use({
         columns: async (transform) => (await compileSql(connection, partition.relation, textOf(transform))).columns,
         reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
+        records: undefined,
         faults,
         assertUnchanged,
       });
@@ -64,13 +70,35 @@ export async function withPartition<Result>(
   }
 }
 
+function openedRecords(records: OpenRecords<unknown>): Opened {
+  return {
+    columns: () => Promise.reject(needsFunction()),
+    async reading(route) {
+      if (route.transform?.kind !== 'records') throw needsFunction();
+      const { columns, schema } = new RecordShape(route);
+      const given = columns.map(({ name }) => ({ name, type: 'record' }));
+      return { columns: given, skipped: [], schema, async *batches() {} };
+    },
+    records,
+    async *faults() {},
+    assertUnchanged: () => records.assertUnchanged(),
+  };
+}
+
+function needsFunction(): DrayageError {
+  return new DrayageError('TRANSFORM_INVALID', 'The source gives records, which only a function can take apart', {
+    hint: 'Write transform: (record, emit) => { emit.my_table({ … }) }; see docs/writing-a-job.md.',
+  });
+}
+
 async function compile(
   { transform, table, target, siblings }: Route,
-  partition: OpenPartition,
+  partition: OpenRelation,
   rows: RowFilter | undefined,
   connection: DuckConnection,
   signal: AbortSignal,
 ): Promise<Reading> {
+  if (transform?.kind === 'records') throw givesRows();
   const row = quoteIdentifier(ROW);
   const relation = rows
     ? `select * from (${partition.relation}) where ${row} in (${rows.join(', ')})`
@@ -95,6 +123,12 @@ async function compile(
   const read = await schemaOf(connection, `select ${list} from (${compiled})`);
   const schema = map ? (await map(emptyBatch(read))).schema : read;
   return { columns, skipped, schema, batches };
+}
+
+function givesRows(): DrayageError {
+  return new DrayageError('TRANSFORM_INVALID', 'The source gives rows with columns, and the function wants records', {
+    hint: 'Use sql`…` or batches(…), one for each target.',
+  });
 }
 
 function textOf(transform: Transform | undefined): string | undefined {

@@ -103,6 +103,7 @@ async function replayPartition(
     plan,
     context,
     only,
+    wholly: new Set(wanted.flatMap(({ table_name, row_number }) => (table_name === null ? [row_number!] : []))),
     keepRejects: (again) => insertRejects(tx, run.id, partitionId, again),
     onProgress: () => undefined,
     conflicts: new Set(),

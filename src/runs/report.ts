@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { coercionsOf, type RunCoercion } from '../control/coercions.ts';
 import type { ControlDb } from '../control/db.ts';
-import { failedPartitions } from '../control/partitions.ts';
 import { latestVerification, type VerificationSummary } from '../control/verifications.ts';
+import { failedPartitions, warnedPartitions } from '../control/partitions.ts';
 import type { RunProgress } from '../control/views.ts';
 
 /** What `run --json` and `status RUN --json` print; part of the interface. */
@@ -24,6 +24,8 @@ export interface RunReport {
   checksum: string | null;
   /** What `verify` found out last, if it was asked. */
   verification: VerificationSummary | null;
+  /** What was missing or odd, and kept nothing from being loaded; of the first partitions that have any. */
+  warnings: { partition: string; row: number | null; message: string }[];
   errors: { partition: string | null; code: string | null; message: string }[];
 }
 
@@ -50,6 +52,8 @@ export async function countTable(pool: pg.Pool, table: string): Promise<TableCou
 }
 
 const ERRORS_SHOWN = 20;
+/** Partitions whose warnings are shown; the view drayage.partition_progress has all. */
+const WARNED_SHOWN = 20;
 
 export async function reportRun(db: ControlDb, progress: RunProgress): Promise<RunReport> {
   const failed = progress.partitions_failed > 0 ? await failedPartitions(db, progress.run, ERRORS_SHOWN) : [];
@@ -59,6 +63,7 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
     message: error ?? '',
   }));
   if (progress.error) errors.unshift({ partition: null, code: null, message: progress.error });
+  const warned = await warnedPartitions(db, progress.run, WARNED_SHOWN);
   return {
     run: progress.run,
     job: progress.job,
@@ -89,6 +94,7 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
     eta_seconds: progress.eta_seconds,
     checksum: progress.checksum,
     verification: (await latestVerification(db, progress.run)) ?? null,
+    warnings: warned.flatMap(({ key, warnings }) => warnings.map((warning) => ({ partition: key, ...warning }))),
     errors,
   };
 }

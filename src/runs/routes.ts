@@ -2,7 +2,9 @@ import type { ClientBase } from 'pg';
 import { DrayageError, locate } from '../base/errors.ts';
 import type { PreparedTarget, Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
+import type { Target } from '../model/target.ts';
 import type { Table } from '../postgres/catalog.ts';
+import { postgresName } from '../postgres/names.ts';
 import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
 import { openSeen, seenTable } from '../sinks/missing.ts';
 import { makeShadow, shadowOf } from '../sinks/replace.ts';
@@ -78,12 +80,18 @@ function routesOver({ name, target, transform }: PreparedTarget, tables: readonl
   });
 }
 
+/** What a function over records fills is what the target says. */
+function declaredColumns({ columns }: Target): InferredColumn[] {
+  return Object.entries(columns!).map(([source, type]) => ({ name: postgresName(source), source, type }));
+}
+
 /** Looks at the columns of all files, once for each different set. */
 function sourceColumns(
   { source }: PreparedJob,
   context: SourceContext,
 ): (target: PreparedTarget) => Promise<InferredColumn[]> {
-  return async ({ transform }) => {
+  return async ({ transform, target }) => {
+    if (transform?.kind === 'records') return declaredColumns(target);
     const seen = new Set<string>();
     const files: SourceColumn[][] = [];
     let problem: unknown;
