@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { coercionsOf, type RunCoercion } from '../control/coercions.ts';
 import type { ControlDb } from '../control/db.ts';
-import { latestVerification, type VerificationSummary } from '../control/verifications.ts';
 import { failedPartitions, warnedPartitions } from '../control/partitions.ts';
+import { latestVerification, type VerificationSummary } from '../control/verifications.ts';
 import type { RunProgress } from '../control/views.ts';
 
 /** What `run --json` and `status RUN --json` print; part of the interface. */
