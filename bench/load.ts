@@ -27,16 +27,14 @@ const { values: given } = parseArgs({
   },
 });
 const repeat = Number(given.repeat);
-const scenarios = SCENARIOS.filter(({ name }) => !given.only || given.only.includes(name)).map((scenario) => ({
-  ...scenario,
-  rows: Math.round(scenario.rows * Number(given.scale)),
-}));
+const ALL = SCENARIOS.map((scenario) => ({ ...scenario, rows: Math.round(scenario.rows * Number(given.scale)) }));
+const scenarios = ALL.filter(({ name }) => !given.only || given.only.includes(name));
 
 const run = promisify(execFile);
 const home = join(import.meta.dirname, '../.drayage');
 const folder = join(home, 'bench');
 await mkdir(folder, { recursive: true });
-await writeProject(folder, SCENARIOS);
+await writeProject(folder, ALL);
 
 const embedded = process.env.DATABASE_URL ? undefined : await joinEmbedded(home);
 const url = process.env.DATABASE_URL ?? embedded!.url;
@@ -62,55 +60,96 @@ function filesOf({ name, file = name, rows }: Scenario) {
   return { parquet: path('parquet'), binary: path('bin'), csv: path('csv') };
 }
 
+/** Makes the table and the file of a scenario anew. */
+async function arrange(scenario: Scenario): Promise<void> {
+  const { select, rows, rowGroupRows = 122_880, table } = scenario;
+  const { parquet } = filesOf(scenario);
+  if (!existsSync(parquet)) await makeRows(select, rows, rowGroupRows, parquet, folder);
+  await pool.query(`drop table if exists ${tableName(scenario)}; create table ${tableName(scenario)} (${table})`);
+}
+
+async function empty(scenario: Scenario): Promise<void> {
+  if (!scenario.again) await pool.query(`truncate ${tableName(scenario)}`);
+  if (scenario.before) await pool.query(scenario.before);
+  await pool.query('checkpoint');
+}
+
+/** A scenario's roads, each with what it takes to begin from the same state. */
+async function roadsOf(scenario: Scenario, worker: BenchWorker): Promise<Map<string, () => Promise<number>>> {
+  const { rows, over, roads = [] } = scenario;
+  const into = tableName(scenario);
+  const { binary, csv } = filesOf(scenario);
+  const load = async (one: Scenario) => {
+    await empty(one);
+    return worker.load(jobName(one.name), filesOf(one).parquet, one.rows);
+  };
+  const timed =
+    (work: () => Promise<unknown>, count = rows) =>
+    async () => {
+      await empty(scenario);
+      return (await seconds(work)) * (rows / count);
+    };
+  // The first load warms the process, and gives the files that the others load.
+  const base = ALL.find(({ name }) => name === over);
+  if (base) {
+    await arrange(base);
+    await load(base);
+  }
+  if (!scenario.again) await arrange(scenario);
+  await load(scenario);
+  if (!base) await psql(`\\copy ${into} to '${binary}' (format binary)`);
+  if (roads.length > 0) await psql(`\\copy ${into} to '${csv}' (format csv)`);
+  const found = new Map<string, () => Promise<number>>();
+  if (base) found.set(base.name, () => load(base));
+  else
+    found.set(
+      'floor',
+      timed(() => psql(`\\copy ${into} from '${binary}' (format binary)`)),
+    );
+  found.set('drayage', () => load(scenario));
+  if (roads.includes('csv'))
+    found.set(
+      'csv',
+      timed(() => psql(`\\copy ${into} from '${csv}' (format csv)`)),
+    );
+  const [many, single] = [Math.min(rows, 100_000), Math.min(rows, 5_000)];
+  if (roads.includes('insertMany'))
+    found.set(
+      'insertMany',
+      timed(() => insertMany(pool, into, many), many),
+    );
+  if (roads.includes('insertSingly'))
+    found.set(
+      'insertSingly',
+      timed(() => insertSingly(pool, into, single), single),
+    );
+  const pgloader = roads.includes('pgloader') ? await pgloaderRoad(url, into, csv) : undefined;
+  if (pgloader) found.set('pgloader', timed(pgloader));
+  return found;
+}
+
 const timings: Timings = {};
 const memory: Record<string, number> = {};
 
 for (const scenario of scenarios) {
-  const { name, select, rows, table, over, roads = [], before, keep, rowGroupRows = 122_880 } = scenario;
-  const into = tableName(name);
-  const { parquet, binary, csv } = filesOf(scenario);
-  if (!existsSync(parquet)) await makeRows(select, rows, rowGroupRows, parquet, folder);
-  if (!keep) await pool.query(`drop table if exists ${into}; create table ${into} (${table})`);
   const worker = await BenchWorker.start(services, boss, config);
-  const empty = async () => {
-    if (!keep) await pool.query(`truncate ${into}`);
-    if (before) await pool.query(before);
-    await pool.query('checkpoint');
-  };
-  // The first load warms the process, and gives the files that the others load.
-  await empty();
-  await worker.load(jobName(name), parquet, rows);
-  if (over === 'floor') await psql(`\\copy ${into} to '${binary}' (format binary)`);
-  if (roads.length > 0) await psql(`\\copy ${into} to '${csv}' (format csv)`);
-  const sample = (work: () => Promise<void>, count: number) => async () => (await seconds(work)) * (rows / count);
-  const [many, single] = [Math.min(rows, 100_000), Math.min(rows, 5_000)];
-  const measures: Record<string, () => Promise<number>> = {
-    ...(over === 'floor'
-      ? { floor: () => seconds(() => psql(`\\copy ${into} from '${binary}' (format binary)`)) }
-      : {}),
-    drayage: () => worker.load(jobName(name), parquet, rows),
-  };
-  if (roads.includes('csv')) measures.csv = () => seconds(() => psql(`\\copy ${into} from '${csv}' (format csv)`));
-  if (roads.includes('insertMany')) measures.insertMany = sample(() => insertMany(pool, into, many), many);
-  if (roads.includes('insertSingly')) measures.insertSingly = sample(() => insertSingly(pool, into, single), single);
-  const pgloader = roads.includes('pgloader') ? await pgloaderRoad(url, into, csv) : undefined;
-  if (pgloader) measures.pgloader = () => seconds(pgloader);
-  const found = Object.fromEntries(Object.keys(measures).map((road) => [road, [] as number[]]));
+  const roads = await roadsOf(scenario, worker);
+  const found: Record<string, number[]> = {};
   for (let round = 0; round < repeat; round++) {
-    for (const [road, measure] of Object.entries(measures)) {
-      await empty();
-      found[road]!.push(await measure());
+    for (const [road, measure] of roads) {
+      found[road] ??= [];
+      found[road].push(await measure());
       process.stderr.write('.');
     }
   }
-  timings[name] = found;
-  memory[name] = worker.peakRssMb;
+  timings[scenario.name] = found;
+  memory[scenario.name] = worker.peakRssMb;
   await worker.stop();
 }
 process.stderr.write('\n');
 await writeFile(join(folder, 'load.json'), JSON.stringify({ repeat, timings, memory }, null, 2));
 printReport(scenarios, timings, memory);
-for (const { name } of scenarios) await pool.query(`drop table if exists ${tableName(name)}`);
+for (const scenario of ALL) await pool.query(`drop table if exists ${tableName(scenario)}`);
 await services.closers.close();
 await pool.end();
 await embedded?.leave();

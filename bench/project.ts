@@ -5,13 +5,14 @@ import type { Scenario } from './scenarios.ts';
 /** A project with one job for each scenario, as a user would write them. */
 export async function writeProject(root: string, scenarios: readonly Scenario[]): Promise<void> {
   await mkdir(join(root, 'jobs'), { recursive: true });
-  for (const { name, target } of scenarios) {
+  for (const scenario of scenarios) {
+    const { name, target } = scenario;
     await writeFile(
       join(root, `jobs/${jobName(name)}.ts`),
       `import { defineJob, files, table } from 'drayage';
 export default defineJob({
   name: '${jobName(name)}', description: 'Benchmark', params: { path: { type: 'string' } },
-  source: ({ path }) => files(path), targets: { ${tableName(name)}: table(${target}) },
+  source: ({ path }) => files(path), targets: { ${tableName(scenario)}: table(${target}) },
 });
 `,
     );
@@ -19,4 +20,4 @@ export default defineJob({
 }
 
 export const jobName = (scenario: string) => `bench-${scenario}`;
-export const tableName = (scenario: string) => `bench_${scenario.replace('-', '_').replace('upsert_again', 'upsert')}`;
+export const tableName = ({ name, over, again }: Scenario) => `bench_${(again ? `${over}` : name).replace('-', '_')}`;

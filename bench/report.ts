@@ -22,13 +22,13 @@ export function printReport(
   console.log('| measure | seconds | over | ratio | bound | memory |\n|---|---:|---|---:|---:|---:|');
   for (const { name, over, bound } of scenarios) {
     const found = timings[name]!;
-    const base = over === 'floor' ? found.floor : timings[over as string]?.drayage;
+    const base = found[over as string];
     const value = ratio(found.drayage!, base);
     const mb = Math.round(memory[name]!);
     const cells = [name, median(found.drayage!).toFixed(2), `${over}${base ? ` (${median(base).toFixed(2)} s)` : ''}`];
     console.log(`| ${[...cells, value?.toFixed(2) ?? '?', `≤ ${bound}`, `${mb} MB (≤ ${MEMORY_MB})`].join(' | ')} |`);
     for (const [road, times] of Object.entries(found)) {
-      if (road === 'floor' || road === 'drayage') continue;
+      if (road === over || road === 'drayage') continue;
       const slower = ratio(times, found.drayage)!.toFixed(2);
       console.log(`| ${name}: ${road} | ${median(times).toFixed(2)} | drayage | ${slower} | | |`);
     }

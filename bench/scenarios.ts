@@ -10,13 +10,13 @@ export interface Scenario {
   table: string;
   /** The job's target, as it stands in a job file. */
   target: string;
-  /** What the time is divided by: the floor of its own table, or the time of another scenario of the same round. */
+  /** What the time is divided by: the floor of its own table, or another scenario, which is run in the same rounds. */
   over: 'floor' | Omit<string, 'floor'>;
   bound: number;
   /** Run before each load, after the table was emptied. */
   before?: string;
-  /** The rows that the load before left stay in the table. */
-  keep?: boolean;
+  /** Loads the same rows once more, into the table that the scenario above has just filled. */
+  again?: boolean;
   /** Scenario whose file is loaded, in place of one of its own. */
   file?: string;
   /** The roads beside the floor that are measured, too. */
@@ -88,9 +88,9 @@ export const SCENARIOS: readonly Scenario[] = [
     select: ORDERS,
     rows: 2_000_000,
     file: 'heap',
-    table: '',
+    table: `id bigint primary key, ${ORDERS_TABLE}`,
     target: `{ mode: 'upsert', key: ['id'] }`,
-    keep: true,
+    again: true,
     over: 'upsert',
     bound: 1,
   },
