@@ -20,15 +20,29 @@ const boss = await openQueue(services, { supervise: true });
 const stop = new AbortController();
 
 let answer: LoadAnswer = { committedMs: 0, rows: 0, peakRssMb: 0 };
-events.on('attemptDone', ({ rowsRead }) => {
-  answer = { ...answer, committedMs: now(), rows: answer.rows + rowsRead };
-});
-events.on('attemptFailed', ({ error }) => {
-  throw error;
-});
-events.on('runFinished', () => {
+let underway = 0;
+let finished = false;
+/** A run may be finished before the worker has told of its last partition. */
+function tell(): void {
+  if (!finished || underway > 0) return;
   process.send?.({ ...answer, peakRssMb: (process.resourceUsage().maxRSS * 1024) / 1e6 });
   answer = { ...answer, rows: 0 };
+  finished = false;
+}
+events.on('attemptStarted', () => {
+  underway++;
+});
+events.on('attemptDone', ({ rowsRead }) => {
+  answer = { ...answer, committedMs: now(), rows: answer.rows + rowsRead };
+  underway--;
+  tell();
+});
+events.on('attemptFailed', () => {
+  underway--;
+});
+events.on('runFinished', () => {
+  finished = true;
+  tell();
 });
 process.on('disconnect', () => stop.abort());
 process.send?.('ready');

@@ -1,9 +1,9 @@
 import duckdb from '@duckdb/node-bindings';
 import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
+import { Sweeper, sweepAll } from '../base/memory.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
-import { Sweeper, sweepAll } from './memory.ts';
 import { Scratch } from './scratch.ts';
 import { arrowField, type DuckColumn, duckColumn, typeText } from './types.ts';
 

@@ -1,4 +1,4 @@
-import { giveBack } from './memory.ts';
+import { giveBack } from '../base/memory.ts';
 
 /**
  * Memory that is used again for every chunk of a scan: a batch is good until the next one is asked for, so its copies

@@ -1,6 +1,6 @@
 import duckdb from '@duckdb/node-bindings';
 import { copyShort, viewOf } from '../arrow/copy.ts';
-import { giveBack } from './memory.ts';
+import { giveBack } from '../base/memory.ts';
 import type { Scratch } from './scratch.ts';
 
 /**

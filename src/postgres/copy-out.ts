@@ -1,21 +1,26 @@
 import type { ClientBase, Connection, Submittable } from 'pg';
+import { Sweeper } from '../base/memory.ts';
 
-/** Signature, flags and extension length, in front of the first row. */
-const HEADER_BYTES = 19;
-/** A message's letter and its length, which counts itself and not the letter. */
-const FRAME_BYTES = 5;
+/** Letters of the messages that matter here; CopyData comes once for each row. */
 const COPY_DATA = 0x64;
 const COPY_DONE = 0x63;
 const ERROR = 0x45;
+/** Letter and length in front of every message. */
+const MESSAGE_HEAD = 5;
+/** Signature and flags in front of the first row, before the length of the extension. */
+const SIGNATURE = 15;
 
-/** Told of every row: its image lies in [start, end), and is good until the call returns. */
+/**
+ * Told of each row as it arrives; nothing of it may be kept.
+ * @param start of the row's image, which is a field count followed by the fields
+ */
 export type OnRow = (bytes: Uint8Array, view: DataView, start: number, end: number) => void;
 
 /**
- * Runs a `COPY … TO STDOUT (FORMAT binary)` and hands out its rows one by one.
- * @param query SQL in full
- * @returns how many rows there were
- * @throws the server's error
+ * Runs one `COPY … TO STDOUT (FORMAT binary)`.
+ * @param query what is copied, without parentheses
+ * @returns rows that the server counted
+ * @throws the server's error, or what `onRow` throws
  */
 export function copyOut(client: ClientBase, query: string, onRow: OnRow): Promise<number> {
   const copy = new CopyOut(`copy (${query}) to stdout (format binary)`, onRow);
@@ -24,86 +29,87 @@ export function copyOut(client: ClientBase, query: string, onRow: OnRow): Promis
 }
 
 /**
- * Reads the messages itself (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY): node-postgres
- * would make an object of each, and there is one for every row.
+ * Reads the messages off the socket itself (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY),
+ * because node-postgres makes several objects of each row. Whatever is no row is handed on to it.
  */
 class CopyOut implements Submittable {
   readonly #sql: string;
   readonly #onRow: OnRow;
-  readonly #done = Promise.withResolvers<number>();
-  #listeners: ((chunk: Buffer) => void)[] = [];
-  #connection: Connection | undefined;
-  #rest: Buffer = Buffer.alloc(0);
-  #isFirst = true;
+  readonly #outcome = Promise.withResolvers<number>();
+  #begun = false;
   #rows = 0;
+  #failure: { error: unknown } | undefined;
 
   constructor(sql: string, onRow: OnRow) {
     this.#sql = sql;
     this.#onRow = onRow;
-    this.#done.promise.catch(() => undefined);
   }
 
   get outcome(): Promise<number> {
-    return this.#done.promise;
+    return this.#outcome.promise;
   }
 
   /** @internal called by node-postgres */
   submit(connection: Connection): void {
-    this.#connection = connection;
     const { stream } = connection;
-    this.#listeners = stream.listeners('data') as ((chunk: Buffer) => void)[];
-    stream.removeAllListeners('data');
-    stream.on('data', this.#take);
+    const [handOn] = stream.listeners('data') as ((bytes: Buffer) => void)[];
+    let rest: Buffer | undefined;
+    const sweeper = new Sweeper();
+    const listen = (chunk: Buffer) => {
+      const bytes = rest ? Buffer.concat([rest, chunk]) : chunk;
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      let at = 0;
+      while (bytes.length - at >= MESSAGE_HEAD) {
+        const letter = bytes[at];
+        if (letter === COPY_DONE || letter === ERROR) {
+          stream.off('data', listen);
+          stream.on('data', handOn!);
+          handOn!(bytes.subarray(at));
+          return;
+        }
+        const end = at + 1 + view.getInt32(at + 1);
+        if (end > bytes.length) break;
+        if (letter === COPY_DATA) this.#data(bytes, view, at + MESSAGE_HEAD, end);
+        else handOn!(bytes.subarray(at, end));
+        at = end;
+      }
+      rest = at < bytes.length ? bytes.subarray(at) : undefined;
+      // Megabytes would lie about until V8 finds the time, and then it would look through everything.
+      sweeper.done(chunk.length);
+    };
+    stream.off('data', handOn!);
+    stream.on('data', listen);
     connection.query(this.#sql);
   }
 
-  readonly #take = (chunk: Buffer): void => {
-    const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = 0;
-    while (at + FRAME_BYTES <= bytes.length) {
-      const letter = bytes[at];
-      // Whatever comes now is for node-postgres.
-      if (letter === COPY_DONE || letter === ERROR) {
-        this.#handBack(bytes.subarray(at));
-        return;
-      }
-      const end = at + 1 + view.getInt32(at + 1);
-      if (end > bytes.length) break;
-      if (letter === COPY_DATA) this.#row(bytes, view, at + FRAME_BYTES, end);
-      at = end;
+  #data(bytes: Uint8Array, view: DataView, from: number, end: number): void {
+    let start = from;
+    if (!this.#begun) {
+      this.#begun = true;
+      start += SIGNATURE + 4 + view.getInt32(from + SIGNATURE);
     }
-    this.#rest = bytes.subarray(at);
-  };
-
-  /** A message of data is one row; the first one begins with the header, and the last one says that it is no row. */
-  #row(bytes: Uint8Array, view: DataView, start: number, end: number): void {
-    const from = this.#isFirst ? start + HEADER_BYTES : start;
-    this.#isFirst = false;
-    if (from + 2 > end || view.getInt16(from) < 0) return;
-    this.#rows++;
-    this.#onRow(bytes, view, from, end);
-  }
-
-  #handBack(rest: Buffer): void {
-    const { stream } = this.#connection!;
-    stream.removeListener('data', this.#take);
-    for (const listener of this.#listeners) {
-      stream.on('data', listener);
-      listener(rest);
+    // The end is marked by a field count of -1.
+    if (this.#failure || view.getInt16(start) === -1) return;
+    try {
+      this.#onRow(bytes, view, start, end);
+    } catch (error) {
+      this.#failure = { error };
     }
   }
 
   /** @internal */
-  handleCommandComplete(): void {}
+  handleCommandComplete({ text }: { text: string }): void {
+    this.#rows = Number(/^COPY (\d+)/.exec(text)?.[1]);
+  }
 
   /** @internal */
   handleReadyForQuery(): void {
-    this.#done.resolve(this.#rows);
+    if (this.#failure) this.#outcome.reject(this.#failure.error);
+    else this.#outcome.resolve(this.#rows);
   }
 
   /** @internal */
   handleError(error: Error): void {
-    this.#done.reject(error);
+    this.#outcome.reject(error);
   }
 }

@@ -87,6 +87,7 @@ async function loadRoute(
     target,
     columns: mapColumns(reading.schema, table, target),
     batches: spooled ? () => spooled.batches(route) : reading.batches,
+    ...(reading.only ? { only: reading.only } : {}),
     keepRejects,
     // Records were told when they were read.
     onProgress: spooled ? () => undefined : (read) => onProgress(before + read),

@@ -43,6 +43,8 @@ export interface Reading {
   schema: Schema;
   /** Starts the reading; may be called again to read once more. Nothing for records. @param keep whether batches stay good */
   batches(keep: boolean): AsyncIterable<SourceBatch>;
+  /** Reads only these columns; absent where a function of the job has to see them all. */
+  only?: (names: readonly string[]) => AsyncIterable<SourceBatch>;
 }
 
 /** Opens a partition for `use`; everything is closed afterwards. */
@@ -120,9 +122,14 @@ async function compile(
     }
   }
 
+  async function* only(names: readonly string[]): AsyncGenerator<SourceBatch> {
+    const some = `select ${names.map(quoteIdentifier).join(', ')} from (select ${list} from (${compiled}))`;
+    for await (const batch of scan(connection, some, { signal, keep: false })) yield { batch, rowNumber: () => null };
+  }
+
   const read = await schemaOf(connection, `select ${list} from (${compiled})`);
   const schema = map ? (await map(emptyBatch(read))).schema : read;
-  return { columns, skipped, schema, batches };
+  return { columns, skipped, schema, batches, ...(map ? {} : { only }) };
 }
 
 function givesRows(): DrayageError {

@@ -69,7 +69,7 @@ export class Comparison {
 
   /** Where the next rows are copied to. @param columns the same ones, as they lie in what is read */
   async stage(columns: readonly MappedColumn[]): Promise<RowCopy> {
-    if (this.#opened) await this.#client.query(`truncate ${this.#stage}`);
+    if (this.#opened) await this.#client.query(`truncate ${this.#stage}; drop index if exists ${this.#stage}_key`);
     else await this.#open();
     return new RowCopy(this.#client, this.#stage, columns);
   }

@@ -2,7 +2,7 @@ import { rowToJson } from '../arrow/row-json.ts';
 import type { KeepRejects, Reject, SourceBatch } from '../model/sink.ts';
 import { BatchEncoder } from '../postgres/encode/batch.ts';
 import type { MappedColumn } from './mapping.ts';
-import type { Stretch } from './row-copy.ts';
+import { type Stretch, stretchesWithout } from './row-copy.ts';
 
 /** Rejects held in memory before they have to be written down. */
 const REJECTS_HELD = 1000;
@@ -31,17 +31,10 @@ export class Intake {
   examine(source: SourceBatch): Stretch[] {
     const { batch } = source;
     const { faults, coerced } = this.#encoder.check(batch);
-    const stretches: Stretch[] = [];
-    let from = 0;
-    for (const { row, ...fault } of faults) {
-      if (row > from) stretches.push({ batch, from, to: row });
-      from = row + 1;
-      this.reject(source, row, fault);
-    }
-    if (batch.numRows > from) stretches.push({ batch, from, to: batch.numRows });
+    for (const { row, ...fault } of faults) this.reject(source, row, fault);
     for (const [column, rows] of coerced) this.coerced.set(column, (this.coerced.get(column) ?? 0) + rows.size);
     this.read += batch.numRows;
-    return stretches;
+    return stretchesWithout(batch, faults);
   }
 
   reject(source: SourceBatch, index: number, fault: Pick<Reject, 'column' | 'reason' | 'message'>): void {

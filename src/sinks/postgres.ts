@@ -1,69 +1,68 @@
-import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
-import type { Coercion, KeepRejects, LoadOutcome, OnProgress, SourceBatch } from '../model/sink.ts';
-import type { Target } from '../model/target.ts';
+import type { Coercion, LoadOutcome } from '../model/sink.ts';
 import type { Table } from '../postgres/catalog.ts';
-import { databaseError, faultOf, violates } from '../postgres/errors.ts';
+import { databaseError, faultOf } from '../postgres/errors.ts';
 import { loadCarefully, type Placed } from './careful.ts';
 import { Intake } from './intake.ts';
-import { keyIndexes, type MappedColumn } from './mapping.ts';
+import { keyIndexes } from './mapping.ts';
+import { isKeyConflict, type LoadRequest } from './request.ts';
 import { copyRows, RowCopy } from './row-copy.ts';
-import { StageMerge } from './stage-merge.ts';
+import { sift } from './sift.ts';
+import { STAGE, StageMerge } from './stage-merge.ts';
 
-export interface LoadRequest {
-  client: ClientBase;
-  table: Table;
-  target: Target;
-  columns: readonly MappedColumn[];
-  /**
-   * May be called again: rows that cannot go the shortest way are read and sent once more.
-   * @param keep whether batches have to stay good after the next one was asked for
-   */
-  batches: (keep: boolean) => AsyncIterable<SourceBatch>;
-  keepRejects: KeepRejects;
-  onProgress: OnProgress;
-  /** Whether an earlier partition of this run has met rows that exist already. */
-  expectConflicts: boolean;
-  onConflict: () => void;
-  /** Table that keeps the keys that a merge has met. */
-  seen?: string;
-}
-
-type Road = 'copy' | 'merge';
+type Road = 'copy' | 'sift' | 'merge';
 
 /**
  * Brings the rows into the table by the shortest road that is correct: COPY straight into it; for keys that turn out
- * to exist, a stage and a merge; and for rows that Postgres refuses, either of them with care. Runs in the caller's
- * transaction.
+ * to exist, a comparison with what the table has; where that cannot be, a stage and a merge; and for rows that Postgres
+ * refuses, either of them with care. Runs in the caller's transaction.
  */
 export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcome> {
   const { client, table, target, expectConflicts, onConflict } = request;
-  let road: Road = target.mode === 'merge' || (target.mode === 'upsert' && expectConflicts) ? 'merge' : 'copy';
+  const merges = target.mode === 'merge' || (target.mode === 'upsert' && target.onConflict !== 'error');
+  const keyed = roadOfKeys(request);
+  let road: Road = target.mode === 'merge' || (target.mode === 'upsert' && expectConflicts) ? keyed : 'copy';
   for (;;) {
     await client.query('savepoint whole');
     try {
       const outcome = await wholesale(request, road);
-      if (table.deferrable) await client.query('set constraints all immediate');
-      await client.query('release savepoint whole');
-      return outcome;
+      if (outcome) {
+        if (table.deferrable) await client.query('set constraints all immediate');
+        await client.query('release savepoint whole');
+        return outcome;
+      }
     } catch (error) {
-      const exists = road === 'copy' && target.mode === 'upsert' && isKeyConflict(error, request);
-      if (exists && target.onConflict === 'error') throw keyExists(error, table);
+      const exists = road !== 'merge' && target.mode !== 'append' && isKeyConflict(error, request);
+      if (exists && !merges) throw keyExists(error, table);
       if (!exists && !faultOf(error)) throw error;
-      await client.query('rollback to savepoint whole');
-      if (!exists) return careful(request, target.mode === 'upsert' && target.onConflict !== 'error' ? 'merge' : road);
+      if (!exists) {
+        await client.query('rollback to savepoint whole');
+        return careful(request, merges ? 'merge' : 'copy');
+      }
       onConflict();
-      road = 'merge';
     }
+    await client.query('rollback to savepoint whole');
+    road = road === 'copy' ? keyed : 'merge';
   }
 }
 
-/** Everything at once. */
-async function wholesale(request: LoadRequest, road: Road): Promise<LoadOutcome> {
+/** How rows are loaded whose keys may exist. */
+function roadOfKeys({ table, target, only }: LoadRequest): Road {
+  const partial = keyIndexes(table, target.key)[0]?.predicate != null;
+  return only && !partial ? 'sift' : 'merge';
+}
+
+/** Everything at once. @returns undefined when this road leads nowhere */
+async function wholesale(request: LoadRequest, road: Road): Promise<LoadOutcome | undefined> {
+  if (road === 'sift') {
+    const loaded = await sift(request);
+    return loaded && outcomeOf(request, loaded.intake, loaded.placed);
+  }
   const { client, table, target, columns, batches, keepRejects, onProgress, seen } = request;
   const intake = new Intake(table.sql, columns, keepRejects);
   const stage = road === 'merge' ? new StageMerge(client, table, target, columns, seen) : undefined;
-  const copy = stage ? await stage.openStage() : new RowCopy(client, table.sql, columns);
+  await stage?.openStage();
+  const copy = new RowCopy(client, stage ? STAGE : table.sql, columns);
   let copied = 0;
   try {
     for await (const source of batches(false)) {
@@ -80,12 +79,9 @@ async function wholesale(request: LoadRequest, road: Road): Promise<LoadOutcome>
     throw error;
   }
   await intake.writeDown();
-  const checksum = copy.checksum.toString();
-  const placed = stage
-    ? await stage.merge(copied, checksum)
-    : { written: copied, unchanged: 0, superseded: 0, checksum };
+  const placed = stage ? await stage.merge(copied) : { written: copied, unchanged: 0, superseded: 0 };
   await stage?.close();
-  return outcomeOf(request, intake, placed);
+  return outcomeOf(request, intake, { ...placed, checksum: copy.checksum.toString() });
 }
 
 /** Window by window, so that rows which Postgres refuses stand alone. */
@@ -116,10 +112,6 @@ function outcomeOf({ target, columns }: LoadRequest, intake: Intake, placed: Pla
     coercions.push({ column: into, loss: 'packed', rows: read - rejected });
   }
   return { read, rejected, ...placed, coercions };
-}
-
-function isKeyConflict(error: unknown, { table, target }: LoadRequest): boolean {
-  return keyIndexes(table, target.key).some(({ name }) => violates(error, name));
 }
 
 function keyExists(error: unknown, table: Table): DrayageError {

@@ -2,14 +2,25 @@ import type { ClientBase } from 'pg';
 import type { RecordBatch } from '../arrow/batch.ts';
 import { Checksum } from '../postgres/checksum.ts';
 import { CopyIn } from '../postgres/copy-in.ts';
-import { BatchEncoder } from '../postgres/encode/batch.ts';
-import type { MappedColumn } from './mapping.ts';
+import { BatchEncoder, type EncodedColumn } from '../postgres/encode/batch.ts';
 
 /** Consecutive rows of a batch that can be encoded. */
 export interface Stretch {
   batch: RecordBatch;
   from: number;
   to: number;
+}
+
+/** The rows of a batch without those at fault. @param faults in the order of their rows */
+export function stretchesWithout(batch: RecordBatch, faults: readonly { row: number }[]): Stretch[] {
+  const stretches: Stretch[] = [];
+  let from = 0;
+  for (const { row } of faults) {
+    if (row > from) stretches.push({ batch, from, to: row });
+    from = row + 1;
+  }
+  if (batch.numRows > from) stretches.push({ batch, from, to: batch.numRows });
+  return stretches;
 }
 
 /** Rows on their way into a table through one COPY, which begins with the first of them. */
@@ -22,7 +33,7 @@ export class RowCopy {
   #copy: CopyIn | undefined;
 
   /** @param into quoted, ready for SQL */
-  constructor(client: ClientBase, into: string, columns: readonly MappedColumn[]) {
+  constructor(client: ClientBase, into: string, columns: readonly EncodedColumn[]) {
     this.#client = client;
     this.#into = into;
     this.#names = columns.map(({ name }) => name);

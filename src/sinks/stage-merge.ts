@@ -6,8 +6,9 @@ import type { Placed } from './careful.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
 import { dropSuperseded } from './superseded.ts';
+import { prepareJoin } from './unique.ts';
 
-const STAGE = 'pg_temp.drayage_stage';
+export const STAGE = 'pg_temp.drayage_stage';
 
 /** Times that a merge is begun again because somebody else has inserted one of its keys in the meantime. */
 const MERGE_TRIES = 5;
@@ -16,9 +17,6 @@ const MERGE_TRIES = 5;
 const PLAIN = /^(bool|int[248]|date|time|timestamp|timestamptz|uuid|bytea)$/;
 /** Texts, which some collations call equal when they are not the same. */
 const TEXT = /^(text|varchar)$/;
-
-/** What a merge may use: with the server's default of 4 MB it would go by way of files. */
-const WORK_MEMORY = '64MB';
 
 /**
  * Merges rows into a table by key, by way of a temporary table: of rows with the same key one wins, and rows that are
@@ -47,14 +45,10 @@ export class StageMerge {
     this.#key = target.key.map(quoteIdentifier);
   }
 
-  /** Where rows are copied to before `merge`; empty at first, and after each merge. */
-  async openStage(): Promise<RowCopy> {
-    if (this.#staged) await this.#client.query(`truncate ${STAGE}`);
+  /** Makes the stage, where rows are copied to before `merge`, or makes it empty. */
+  async openStage(): Promise<void> {
+    if (this.#staged) await this.#client.query(`truncate ${STAGE}; drop index if exists ${STAGE}_key`);
     else {
-      await this.#client.query(
-        `select set_config('work_mem', $1, true) where pg_size_bytes(current_setting('work_mem')) < pg_size_bytes($1)`,
-        [WORK_MEMORY],
-      );
       // A stage has the columns' types and nothing else: no constraint may fire before the merge.
       await this.#client.query(
         `create temp table drayage_stage on commit drop as
@@ -62,23 +56,24 @@ export class StageMerge {
       );
     }
     this.#staged = true;
-    return new RowCopy(this.#client, STAGE, this.#columns);
   }
 
   /** Copies and merges in one go. */
   async place(stretches: readonly Stretch[]): Promise<Placed> {
-    const copy = await this.openStage();
-    return this.merge(await copyRows(copy, stretches), copy.checksum.toString());
+    await this.openStage();
+    const copy = new RowCopy(this.#client, STAGE, this.#columns);
+    return { ...(await this.merge(await copyRows(copy, stretches))), checksum: copy.checksum.toString() };
   }
 
   /** Merges what is in the stage. */
-  async merge(copied: number, checksum: string): Promise<Placed> {
+  async merge(copied: number): Promise<Omit<Placed, 'checksum'>> {
     const superseded = await dropSuperseded(this.#client, STAGE, this.#target, this.#predicate);
+    await prepareJoin(this.#client, STAGE);
     const written = await this.#merge();
     if (this.#seen) {
       await this.#client.query(`insert into ${this.#seen} select ${this.#key.join(', ')} from ${STAGE}`);
     }
-    return { written, unchanged: copied - superseded - written, superseded, checksum };
+    return { written, unchanged: copied - superseded - written, superseded };
   }
 
   /** The stage goes with the transaction; in a longer one it has to make room for the next table's. */

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { Target } from '../model/target.ts';
 import { quoteIdentifier } from '../postgres/catalog.ts';
-import { codeOf, UNIQUE_VIOLATION } from '../postgres/errors.ts';
+import { isUnique } from './unique.ts';
 
 /**
  * Leaves one row of each key in a stage. The order in a fresh table filled by COPY is the order of arrival: the last
@@ -29,19 +29,4 @@ export async function dropSuperseded(
      ) o where o.ctid = s.ctid and o.place > 1`,
   );
   return rowCount ?? 0;
-}
-
-/** An index that can be built says so sooner than any query. */
-async function isUnique(client: ClientBase, stage: string, list: string, predicate: string | null): Promise<boolean> {
-  const where = predicate ? ` where ${predicate}` : '';
-  await client.query('savepoint index');
-  try {
-    await client.query(`create unique index drayage_stage_key on ${stage} (${list})${where}`);
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
-    return false;
-  } finally {
-    await client.query('rollback to savepoint index');
-  }
 }

@@ -1,0 +1,33 @@
+import type { ClientBase } from 'pg';
+import type { KeepRejects, OnProgress, SourceBatch } from '../model/sink.ts';
+import type { Target } from '../model/target.ts';
+import type { Table } from '../postgres/catalog.ts';
+import { violates } from '../postgres/errors.ts';
+import { keyIndexes, type MappedColumn } from './mapping.ts';
+
+/** What goes into one table. */
+export interface LoadRequest {
+  client: ClientBase;
+  table: Table;
+  target: Target;
+  columns: readonly MappedColumn[];
+  /**
+   * May be called again: rows that cannot go the shortest way are read and sent once more.
+   * @param keep whether batches have to stay good after the next one was asked for
+   */
+  batches: (keep: boolean) => AsyncIterable<SourceBatch>;
+  /** Reads only these columns, by their names in the source; absent where that is no shorter than reading them all. */
+  only?: (columns: readonly string[]) => AsyncIterable<SourceBatch>;
+  keepRejects: KeepRejects;
+  onProgress: OnProgress;
+  /** Whether an earlier partition of this run has met rows that exist already. */
+  expectConflicts: boolean;
+  onConflict: () => void;
+  /** Table that keeps the keys that a merge has met. */
+  seen?: string;
+}
+
+/** Whether Postgres refused rows because their keys exist. */
+export function isKeyConflict(error: unknown, { table, target }: LoadRequest): boolean {
+  return keyIndexes(table, target.key).some(({ name }) => violates(error, name));
+}
