@@ -1,14 +1,14 @@
 import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { DrayageError } from '../../src/base/errors.ts';
 import { compareRelations } from '../helpers/compare.ts';
 import { CORPUS, corpusPresent } from '../helpers/corpus.ts';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck } from '../helpers/duck.ts';
+import type { TestDatabase } from '../helpers/database.ts';
 import { openDrayage } from '../helpers/in-process.ts';
-import { TestProject } from '../helpers/project.ts';
+import type { TestProject } from '../helpers/project.ts';
 import { checksumOfQuery } from '../helpers/table-checksum.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
 const FOLDER = join(CORPUS, 'parquet/parquet-testing');
 
@@ -27,14 +27,12 @@ const NOT_LOADED: [name: RegExp, why: RegExp][] = [
 ];
 
 describe.skipIf(!corpusPresent())('the conformance files of Parquet', () => {
-  const duck = createDuck();
   let project: TestProject;
   let database: TestDatabase;
   let drayage: Awaited<ReturnType<typeof openDrayage>>;
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    project = await TestProject.create(database.url);
+  const duck = useWorkspace(async (opened) => {
+    ({ project, database } = opened);
     await project.write(
       'jobs/conformance.ts',
       `import { defineJob, files, table } from 'drayage';
@@ -45,12 +43,7 @@ describe.skipIf(!corpusPresent())('the conformance files of Parquet', () => {
     );
     drayage = await openDrayage(project.root, database.url);
   });
-  afterAll(async () => {
-    await drayage.close();
-    await duck.close();
-    await project.remove();
-    await database.drop();
-  });
+  afterAll(() => drayage.close());
 
   /** What becomes of a file: that it is loaded exactly, or why not. */
   async function outcomeOf(path: string): Promise<string> {

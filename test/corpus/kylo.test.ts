@@ -1,11 +1,11 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
 import { CORPUS, corpusPresent } from '../helpers/corpus.ts';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck } from '../helpers/duck.ts';
-import { TestProject } from '../helpers/project.ts';
+import type { TestDatabase } from '../helpers/database.ts';
+import type { TestProject } from '../helpers/project.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
 const TEXTS = ['first_name', 'last_name', 'email', 'gender', 'ip_address', 'cc', 'country', 'birthdate', 'title'];
 const COLUMNS = ['id', ...TEXTS, 'salary'];
@@ -34,13 +34,11 @@ const KNOWN = [
 ];
 
 describe.skipIf(!corpusPresent())('the kylo user data', () => {
-  const duck = createDuck();
   let project: TestProject;
   let database: TestDatabase;
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    project = await TestProject.create(database.url);
+  const duck = useWorkspace(async (opened) => {
+    ({ project, database } = opened);
     await cp(join(CORPUS, 'parquet/kylo'), join(project.root, 'kylo'), { recursive: true });
     await project.write(
       'jobs/users.ts',
@@ -55,11 +53,6 @@ describe.skipIf(!corpusPresent())('the kylo user data', () => {
       `create table users (registration_dttm timestamp, id int, first_name text, last_name text, email text, gender text,
          ip_address text, cc text, country text, birthdate text, salary double precision, title text, comments text)`,
     );
-  });
-  afterAll(async () => {
-    await duck.close();
-    await project.remove();
-    await database.drop();
   });
 
   test('arrives through queue and worker with every value that its CSV twins have', async () => {

@@ -1,22 +1,20 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { compareRelations } from '../helpers/compare.ts';
 import { CORPUS, corpusPresent } from '../helpers/corpus.ts';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck } from '../helpers/duck.ts';
+import type { TestDatabase } from '../helpers/database.ts';
 import { openDrayage } from '../helpers/in-process.ts';
-import { TestProject } from '../helpers/project.ts';
+import type { TestProject } from '../helpers/project.ts';
 import { checksumOfQuery } from '../helpers/table-checksum.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
 describe.skipIf(!corpusPresent())('four hundred small files whose schemas drift', () => {
-  const duck = createDuck();
   let project: TestProject;
   let database: TestDatabase;
   let drayage: Awaited<ReturnType<typeof openDrayage>>;
 
-  beforeAll(async () => {
-    database = await createDatabase();
-    project = await TestProject.create(database.url);
+  const duck = useWorkspace(async (opened) => {
+    ({ project, database } = opened);
     await project.write(
       'jobs/sections.ts',
       `import { defineJob, files, table } from 'drayage';
@@ -27,12 +25,7 @@ describe.skipIf(!corpusPresent())('four hundred small files whose schemas drift'
     );
     drayage = await openDrayage(project.root, database.url);
   });
-  afterAll(async () => {
-    await drayage.close();
-    await duck.close();
-    await project.remove();
-    await database.drop();
-  });
+  afterAll(() => drayage.close());
 
   test('load as one run into one table that holds them all', async () => {
     const report = await drayage.run('sections', {});

@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck, writeParquet } from '../helpers/duck.ts';
-import { TestProject } from '../helpers/project.ts';
+import { expect, test } from 'vitest';
+import type { TestDatabase } from '../helpers/database.ts';
+import { writeParquet } from '../helpers/duck.ts';
+import type { TestProject } from '../helpers/project.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
-const duck = createDuck();
 let project: TestProject;
 let database: TestDatabase;
 
-beforeAll(async () => {
-  database = await createDatabase();
-  project = await TestProject.create(database.url);
+const duck = useWorkspace(async (opened) => {
+  ({ project, database } = opened);
   await writeParquet(
     duck,
     `select i as id, if(i = 5000, 'a' || chr(0), 'n' || i) as name, i * 2 as extra from range(9000) t(i)`,
@@ -30,11 +29,6 @@ beforeAll(async () => {
     'failing',
     `(batch) => { if (batch.numRows > 0) throw new Error('no such luck'); return batch.select(['id', 'name']); }`,
   );
-});
-afterAll(async () => {
-  await duck.close();
-  await project.remove();
-  await database.drop();
 });
 
 test('a function over record batches is a transform, and its rejects keep their row numbers', async () => {

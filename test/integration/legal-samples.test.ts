@@ -2,31 +2,24 @@ import { execFile } from 'node:child_process';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck } from '../helpers/duck.ts';
-import { TestProject } from '../helpers/project.ts';
+import type { TestDatabase } from '../helpers/database.ts';
+import type { TestProject } from '../helpers/project.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 const CONTENT = `select string_agg(t::text, e'\\n' order by id) as content from
   (select id, question, answer, topic, difficulty, case_citation, reasoning, jurisdiction, batch_id, sample_type from legal_samples) t`;
 
-const duck = createDuck();
 let project: TestProject;
 let database: TestDatabase;
 
-beforeAll(async () => {
-  database = await createDatabase();
-  project = await TestProject.create(database.url);
+const duck = useWorkspace(async (opened) => {
+  ({ project, database } = opened);
   await cp(join(REPOSITORY, 'jobs/legal-samples.ts'), join(project.root, 'jobs/legal-samples.ts'));
   await cp(join(REPOSITORY, 'sql/targets'), join(project.root, 'sql/targets'), { recursive: true });
   await promisify(execFile)(process.execPath, [join(REPOSITORY, 'jobs/samples/legal.ts')], { cwd: project.root });
-});
-afterAll(async () => {
-  await duck.close();
-  await project.remove();
-  await database.drop();
 });
 
 async function value(sql: string): Promise<unknown> {

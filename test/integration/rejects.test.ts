@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck, writeParquet } from '../helpers/duck.ts';
-import { TestProject } from '../helpers/project.ts';
+import { expect, test } from 'vitest';
+import type { TestDatabase } from '../helpers/database.ts';
+import { writeParquet } from '../helpers/duck.ts';
+import type { TestProject } from '../helpers/project.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
-const duck = createDuck();
 let project: TestProject;
 let database: TestDatabase;
 
-beforeAll(async () => {
-  database = await createDatabase();
-  project = await TestProject.create(database.url);
+const duck = useWorkspace(async (opened) => {
+  ({ project, database } = opened);
   const job = (name: string, options = '') =>
     project.write(
       `jobs/${name}.ts`,
@@ -25,11 +24,6 @@ beforeAll(async () => {
     'sql/targets/people.sql',
     'create table people (id bigint not null, name varchar(10), age smallint, note text)',
   );
-});
-afterAll(async () => {
-  await duck.close();
-  await project.remove();
-  await database.drop();
 });
 
 async function rejectsOf(run: number) {

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck, writeParquet } from '../helpers/duck.ts';
-import { TestProject } from '../helpers/project.ts';
+import type { TestDatabase } from '../helpers/database.ts';
+import { writeParquet } from '../helpers/duck.ts';
+import type { TestProject } from '../helpers/project.ts';
 import { checksumOfQuery } from '../helpers/table-checksum.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
-const duck = createDuck();
 let project: TestProject;
 let database: TestDatabase;
 
@@ -28,9 +28,8 @@ const GUILTY: Record<number, [reason: string, column: string, value: string]> = 
   40000: ['foreign_key', 'customer', '1000'],
 };
 
-beforeAll(async () => {
-  database = await createDatabase();
-  project = await TestProject.create(database.url);
+const duck = useWorkspace(async (opened) => {
+  ({ project, database } = opened);
   const job = (name: string, target: string) =>
     project.write(
       `jobs/${name}.ts`,
@@ -71,11 +70,6 @@ beforeAll(async () => {
     ),
     `${project.root}/orders.parquet`,
   );
-}, 60_000);
-afterAll(async () => {
-  await duck.close();
-  await project.remove();
-  await database.drop();
 });
 
 async function expectGuilty(run: number) {

@@ -1,20 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { createDuck, writeParquet } from '../helpers/duck.ts';
-import { TestProject } from '../helpers/project.ts';
+import { expect, test } from 'vitest';
+import type { TestDatabase } from '../helpers/database.ts';
+import { writeParquet } from '../helpers/duck.ts';
+import type { TestProject } from '../helpers/project.ts';
+import { useWorkspace } from '../helpers/workspace.ts';
 
-const duck = createDuck();
 let project: TestProject;
 let database: TestDatabase;
 
-beforeAll(async () => {
-  database = await createDatabase();
-  project = await TestProject.create(database.url);
-});
-afterAll(async () => {
-  await duck.close();
-  await project.remove();
-  await database.drop();
+const duck = useWorkspace((opened) => {
+  ({ project, database } = opened);
 });
 
 async function job(name: string, target: string, path = `${name}.parquet`) {
