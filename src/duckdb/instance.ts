@@ -70,6 +70,8 @@ export class Duck {
       // What a row group needed goes back to the system when it is done, instead of when 128 MB have come together.
       allocator_flush_threshold: '1MB',
       allocator_bulk_deallocation_flush_threshold: '1MB',
+      // It believes what a file says of its own columns: where a footer denies its nulls, they would count as values.
+      disabled_optimizers: 'statistics_propagation',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     };

@@ -5,7 +5,7 @@ import { Sweeper, sweepAll } from '../base/memory.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
 import { Scratch } from './scratch.ts';
-import { arrowField, type DuckColumn, duckColumn, typeText } from './types.ts';
+import { arrowField, type DuckColumn, duckColumn, NULL_TYPE, typeText } from './types.ts';
 
 export interface ScanOptions {
   /** Interrupts the query. */
@@ -135,7 +135,24 @@ export async function rows(connection: DuckConnection, sql: string): Promise<Rec
 
 /** The columns that a query gives, without running it. */
 export async function describe(connection: DuckConnection, sql: string): Promise<DuckColumn[]> {
-  return resultColumns(await dryRun(connection, sql)).map(({ name, type }) => duckColumn(name, type));
+  const columns = resultColumns(await dryRun(connection, sql)).map(({ name, type }) => duckColumn(name, type));
+  const types = await untyped(connection, sql, columns);
+  return columns.map((column, index) => ({ ...column, type: types.get(index) ?? column.type }));
+}
+
+/** Columns that hold nothing but nulls of no type, by their places: as a result they come as integers. */
+async function untyped(
+  connection: DuckConnection,
+  sql: string,
+  columns: readonly DuckColumn[],
+): Promise<Map<number, string>> {
+  const suspects = [...columns.keys()].filter((index) => /^INTEGER(\[\])?$/.test(columns[index]!.type));
+  if (suspects.length === 0) return new Map();
+  const list = suspects.map((index) => `typeof(any_value(c${index})) as c${index}`).join(', ');
+  const names = columns.map((_, index) => `c${index}`).join(', ');
+  const [types] = await rows(connection, `select ${list} from (select * from (${sql}) limit 0) as t(${names})`);
+  const found = suspects.map((index) => [index, String(types![`c${index}`])] as const);
+  return new Map(found.filter(([, type]) => type.includes(NULL_TYPE)));
 }
 
 /** The Arrow schema that `scan` gives for a query, without running it. */

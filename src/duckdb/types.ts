@@ -13,6 +13,9 @@ interface Leaf {
   cast?: string;
 }
 
+/** The type of what holds nothing but nulls, as DuckDB writes it. */
+export const NULL_TYPE = '"NULL"';
+
 /** One line per type of DuckDB that holds no others. */
 const LEAVES = new Map<number, Leaf>([
   [Type.BOOLEAN, { name: 'BOOLEAN', kind: 'bool' }],
@@ -46,7 +49,7 @@ const LEAVES = new Map<number, Leaf>([
   [Type.INTERVAL, { name: 'INTERVAL', kind: 'interval' }],
   [Type.GEOMETRY, { name: 'GEOMETRY' }],
   [Type.VARIANT, { name: 'VARIANT', cast: 'JSON' }],
-  [Type.SQLNULL, { name: '"NULL"', cast: 'INTEGER' }],
+  [Type.SQLNULL, { name: NULL_TYPE, cast: 'INTEGER' }],
 ]);
 
 /** Those that hold others and become JSON wherever they are. */
@@ -165,4 +168,12 @@ export function quoteIdentifier(name: string): string {
 /** A DuckDB string literal. */
 export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
+}
+
+/**
+ * The path of one file as a string literal for DuckDB's readers, which take a path for a pattern: what means something
+ * in a pattern is put in brackets, where it means itself. Without them, `a[1].parquet` would be `a1.parquet`.
+ */
+export function quotePath(path: string): string {
+  return quoteLiteral(path.replaceAll(/[*?[]/g, '[$&]'));
 }

@@ -16,7 +16,7 @@ import { ringBell } from '../queue/wake.ts';
 import { finishIfSettled } from './commit.ts';
 import { Planner, withSourceContext } from './plan.ts';
 import type { PreparedJob } from './prepare.ts';
-import { openRoutes, prepareRoutes } from './routes.ts';
+import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
 /** Partitions per transaction: many enough to be fast, few enough to keep the memory flat. */
@@ -50,7 +50,10 @@ export async function enqueue(
 ): Promise<Enqueued> {
   const { config, pool, db } = services;
   return withSourceContext(config, signal, async (context) => {
-    const routes = await transaction(pool, (client) => prepareRoutes(client, prepared, context));
+    const columnsOf = await inspectSource(pool as unknown as pg.ClientBase, prepared, context);
+    const routes = await transaction(pool, (client) =>
+      prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
+    );
     const planner = new Planner(prepared, routes, context);
     const producer = new Producer(services, boss, prepared, routes, { force, maxRejects });
     try {

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { DrayageError } from '../base/errors.ts';
 import { rejectPage } from '../control/rejects.ts';
 import { rows } from '../duckdb/scan.ts';
-import { quoteLiteral } from '../duckdb/types.ts';
+import { quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { withSourceContext } from './plan.ts';
 import type { Services } from './services.ts';
 
@@ -46,7 +46,7 @@ export async function exportRejects(services: Services, run: number, file: strin
       duck.use((connection) =>
         rows(
           connection,
-          `copy (select * from read_json(${quoteLiteral(lines)}, format = 'newline_delimited', columns = {${columns.join(', ')}}))
+          `copy (select * from read_json(${quotePath(lines)}, format = 'newline_delimited', columns = {${columns.join(', ')}}))
            to ${quoteLiteral(file)} (format parquet)`,
         ),
       ),

@@ -8,27 +8,55 @@ import { postgresName } from '../postgres/names.ts';
 import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
 import { openSeen, seenTable } from '../sinks/missing.ts';
 import { makeShadow, shadowOf } from '../sinks/replace.ts';
-import { ensureTables, inferredDdl, tablesOf } from '../sinks/tables.ts';
+import { ensureTables, inferredDdl, needsColumns, tablesOf } from '../sinks/tables.ts';
 import type { PreparedJob } from './prepare.ts';
 import { withPartition } from './read.ts';
 
+/** The columns that a job's source has for a target; asked for once, since all files are looked at. */
+export type ColumnsOf = (target: PreparedTarget) => Promise<InferredColumn[]>;
+
+/**
+ * Looks at the source for those targets whose tables depend on it: before anything is locked, since there may be many
+ * files.
+ */
+export async function inspectSource(
+  client: ClientBase,
+  prepared: PreparedJob,
+  context: SourceContext,
+): Promise<ColumnsOf> {
+  const found = new Map<PreparedTarget, Promise<InferredColumn[]>>();
+  const inspect = sourceColumns(prepared, context);
+  const columnsOf: ColumnsOf = (target) => {
+    const columns = found.get(target) ?? inspect(target);
+    found.set(target, columns);
+    return columns;
+  };
+  for (const one of prepared.targets) {
+    const needed = await needsColumns(client, one);
+    if (needed)
+      await columnsOf(one).catch((error) => {
+        throw locate(error, { job: prepared.job.name });
+      });
+  }
+  return columnsOf;
+}
+
 /**
  * The routes of a job, whose tables are created when they are absent. Whether that lasts is up to the caller's
- * transaction.
+ * transaction, which holds locks from here on.
+ * @param touch whether tables that are there may be altered
  */
 export async function prepareRoutes(
   client: ClientBase,
   prepared: PreparedJob,
-  context: SourceContext,
+  { root, columnsOf, touch }: { root: string; columnsOf: ColumnsOf; touch: boolean },
 ): Promise<(Route & { created: boolean })[]> {
   const routes: (Route & { created: boolean })[] = [];
-  const columnsOf = sourceColumns(prepared, context);
   for (const one of prepared.targets) {
     // Two producers may find the same table absent.
     await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`drayage table ${one.name}`]);
     const columns = () => columnsOf(one);
-    const wanted = { ...one, root: context.root, columns };
-    const { tables, created } = await ensureTables(client, wanted).catch((error) => {
+    const { tables, created } = await ensureTables(client, { ...one, root, columns }, touch).catch((error) => {
       throw locate(error, { job: prepared.job.name });
     });
     routes.push(...routesOver(one, tables).map((route) => ({ ...route, created })));
@@ -86,10 +114,7 @@ function declaredColumns({ columns }: Target): InferredColumn[] {
 }
 
 /** Looks at the columns of all files, once for each different set. */
-function sourceColumns(
-  { source }: PreparedJob,
-  context: SourceContext,
-): (target: PreparedTarget) => Promise<InferredColumn[]> {
+function sourceColumns({ source }: PreparedJob, context: SourceContext): ColumnsOf {
   return async ({ transform, target }) => {
     if (transform?.kind === 'records') return declaredColumns(target);
     const seen = new Set<string>();

@@ -1,9 +1,11 @@
+import type { Field } from '../arrow/batch.ts';
+import { fieldOf, listField } from '../arrow/types.ts';
 import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
-import { type DuckColumn, type Form, quoteIdentifier } from '../duckdb/types.ts';
+import { type DuckColumn, type Form, NULL_TYPE, quoteIdentifier } from '../duckdb/types.ts';
 import type { Target } from '../model/target.ts';
 import type { Table, TableColumn } from '../postgres/catalog.ts';
-import { takesNested } from '../postgres/encode/index.ts';
+import { encoderFor, takesNested } from '../postgres/encode/index.ts';
 import { postgresName } from '../postgres/names.ts';
 
 /** What is read for a table. */
@@ -32,7 +34,7 @@ export function arrange(
   for (const column of columns) {
     const found = columnOf(table, column.name);
     if (found?.generated) skipped.push({ column: column.name, why: 'computed by Postgres' });
-    else if (found) select.push({ name: column.name, expression: read(column, formFor(found)) });
+    else if (found) select.push({ name: column.name, expression: readFor(column, found) });
     else if (target.pack) packed.push(column);
     else if (siblings.some((sibling) => columnOf(sibling, column.name))) continue;
     else throw nowhere(column.name, table);
@@ -48,7 +50,7 @@ export function arrange(
 /** As `arrange`, for columns that go through a function of the job before they reach the table. */
 export function arrangeAll(columns: readonly DuckColumn[], table: Table): Arrangement {
   const select = columns.map((column) => {
-    return { name: column.name, expression: read(column, formFor(columnOf(table, column.name))) };
+    return { name: column.name, expression: readFor(column, columnOf(table, column.name)) };
   });
   return { select, skipped: [] };
 }
@@ -61,6 +63,34 @@ export function columnOf(table: Table, name: string): TableColumn | undefined {
 
 function formFor(column: TableColumn | undefined): Form {
   return column && takesNested(column.pgType) ? 'nested' : 'json';
+}
+
+/** @throws TYPE_UNMAPPED */
+function readFor(column: DuckColumn, found: TableColumn | undefined): string {
+  return (found && nullFor(column, found)) ?? read(column, formFor(found));
+}
+
+/** What a null is cast to where nothing else says its type: together they go into nearly every column. */
+const NULLS: Readonly<Record<string, Field>> = {
+  INTEGER: fieldOf('null', 'int32'),
+  VARCHAR: fieldOf('null', 'utf8'),
+  FLOAT: fieldOf('null', 'float32'),
+  BOOLEAN: fieldOf('null', 'bool'),
+  DATE: fieldOf('null', 'date'),
+  TIME: fieldOf('null', 'time'),
+  TIMESTAMP: fieldOf('null', 'timestamp'),
+  TIMESTAMPTZ: fieldOf('null', 'timestamptz'),
+  BLOB: fieldOf('null', 'binary'),
+};
+
+/** The column as one that its column in the table takes, if it holds nothing but nulls; undefined for all others. */
+function nullFor({ name, type }: DuckColumn, { pgType }: TableColumn): string | undefined {
+  if (!type.includes(NULL_TYPE)) return undefined;
+  for (const [cast, field] of Object.entries(NULLS)) {
+    if (!type.endsWith('[]') && encoderFor(field, pgType)) return `${quoteIdentifier(name)}::${cast}`;
+    if (encoderFor(listField('null', field), pgType)) return `${quoteIdentifier(name)}::${cast}[]`;
+  }
+  return undefined;
 }
 
 /** @throws TYPE_UNMAPPED */

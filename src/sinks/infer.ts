@@ -1,3 +1,4 @@
+import { DrayageError } from '../base/errors.ts';
 import { quoteIdentifier } from '../postgres/catalog.ts';
 import { postgresName } from '../postgres/names.ts';
 
@@ -65,18 +66,43 @@ export function postgresType(type: string): string {
   return NO_ARRAY.includes(inner) || inner.endsWith('[]') ? 'jsonb' : `${inner}[]`;
 }
 
-/** The columns of all files together: in the order of their first appearance, of a type that holds those of each. */
+/**
+ * The columns of all files together: in the order of their first appearance, of a type that holds those of each.
+ * @throws TARGET_INVALID when files name a column alike but for capitals
+ */
 export function inferColumns(files: Iterable<readonly SourceColumn[]>): InferredColumn[] {
-  const found = new Map<string, InferredColumn>();
+  const found = new Map<string, InferredColumn & { open: boolean }>();
   for (const columns of files) {
     for (const { name: source, type: duckdb } of columns) {
       const name = postgresName(source);
       const type = postgresType(duckdb);
+      // What holds nothing but nulls leaves the type to other files.
+      const open = duckdb.includes('"NULL"');
       const known = found.get(name);
-      found.set(name, { name, source, type: known ? (wider(known.type, type) ?? known.type) : type });
+      if (!known || known.open) found.set(name, { name, source, type, open });
+      else if (!open) found.set(name, { ...known, type: wider(known.type, type) ?? known.type });
     }
   }
-  return [...found.values()];
+  assertApart([...found.keys()]);
+  return [...found.values()].map(({ open: _, ...column }) => column);
+}
+
+/**
+ * Postgres would make two columns of them, each with half of the values.
+ * @throws TARGET_INVALID
+ */
+export function assertApart(names: readonly string[]): void {
+  const known = new Map<string, string>();
+  for (const name of names) {
+    const other = known.get(name.toLowerCase());
+    if (other !== undefined) {
+      throw new DrayageError('TARGET_INVALID', `The columns "${other}" and "${name}" differ in capitals only`, {
+        where: { column: name },
+        hint: `Name it once and for all in the transform, for example ${quoteIdentifier(name)} as ${quoteIdentifier(name.toLowerCase())}.`,
+      });
+    }
+    known.set(name.toLowerCase(), name);
+  }
 }
 
 /** What each type holds beside its own values, the narrower ones first. */

@@ -6,7 +6,7 @@ import type { Target } from '../model/target.ts';
 import { describeTable, quoteIdentifier, requireTable, type Table } from '../postgres/catalog.ts';
 import { withSuffix } from '../postgres/names.ts';
 import { columnOf } from './arrange.ts';
-import { createTable, type InferredColumn } from './infer.ts';
+import { assertApart, createTable, type InferredColumn } from './infer.ts';
 import { assertFits, splitColumns } from './width.ts';
 
 /** Where the DDL files of targets lie, below the project root. */
@@ -37,12 +37,22 @@ export interface Wanted {
 /**
  * The tables of a target: one, or several when it is split. Created by its DDL or by the source's columns when absent;
  * given the columns that they lack when the target allows that.
+ * @param touch whether a table that is there may be altered; otherwise the columns that it lacks are made up
  * @returns whether they were created, beside what they look like
  */
-export async function ensureTables(client: ClientBase, wanted: Wanted): Promise<{ tables: Table[]; created: boolean }> {
+export async function ensureTables(
+  client: ClientBase,
+  wanted: Wanted,
+  touch: boolean,
+): Promise<{ tables: Table[]; created: boolean }> {
   const existing = await describeTable(client, wanted.name);
   if (existing) {
-    if (wanted.target.evolve) await addColumns(client, existing, wanted);
+    const tables = await tablesOf(client, wanted);
+    const missing = await missingColumns(tables, wanted);
+    const last = tables.at(-1)!;
+    if (missing.length === 0) return { tables, created: false };
+    if (!touch) return { tables: tables.with(-1, await withColumns(client, last, missing)), created: false };
+    await client.query(addColumns(last.sql, missing));
     return { tables: await tablesOf(client, wanted), created: false };
   }
   const { ddl, infer } = wanted.target;
@@ -114,12 +124,37 @@ function packed(columns: readonly InferredColumn[], { pack, key }: Target): Infe
   return [...columns.filter(({ name }) => key.includes(name)), { name: into, source: into, type }];
 }
 
-async function addColumns(client: ClientBase, table: Table, { target, columns }: Wanted): Promise<void> {
-  if (target.pack) return;
-  for (const { name, type } of await columns()) {
-    if (columnOf(table, name)) continue;
-    await client.query(`alter table ${table.sql} add column if not exists ${quoteIdentifier(name)} ${type}`);
-  }
+/** Whether making the tables of a target needs the source's columns. */
+export async function needsColumns(
+  client: ClientBase,
+  { name, target }: Pick<Wanted, 'name' | 'target'>,
+): Promise<boolean> {
+  return (await describeTable(client, name)) ? target.evolve : target.infer;
+}
+
+/** Columns that the last of the tables is to be given. @throws TARGET_INVALID for one that is there but for capitals */
+async function missingColumns(tables: readonly Table[], { target, columns }: Wanted): Promise<InferredColumn[]> {
+  if (!target.evolve || target.pack) return [];
+  const missing = (await columns()).filter(({ name }) => !tables.some((table) => columnOf(table, name)));
+  for (const table of tables) assertApart([...table.columns, ...missing].map(({ name }) => name));
+  return missing;
+}
+
+function addColumns(table: string, columns: readonly InferredColumn[]): string {
+  const list = columns.map(({ name, type }) => `add column if not exists ${quoteIdentifier(name)} ${type}`);
+  return `alter table ${table} ${list.join(', ')}`;
+}
+
+/** The table as it would be with more columns: a copy is given them, so that the table itself is not locked. */
+async function withColumns(client: ClientBase, table: Table, missing: readonly InferredColumn[]): Promise<Table> {
+  const copy = 'pg_temp.drayage_evolved';
+  await client.query(
+    `create temp table drayage_evolved (like ${table.sql} including defaults including generated including identity)`,
+  );
+  await client.query(addColumns(copy, missing));
+  const { columns } = await requireTable(client, copy);
+  await client.query(`drop table ${copy}`);
+  return { ...table, columns };
 }
 
 function partName({ schema, name }: Table, part: number): string {

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DrayageError } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { rows as queryRows, scan } from '../duckdb/scan.ts';
-import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
+import { NULL_TYPE, quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
 import type { FileFormat, FoundFile } from './format.ts';
 import { type CleanLines, cleanLines, NOT_UTF8 } from './lines.ts';
@@ -50,11 +51,51 @@ async function columnTypes(
   { duck }: SourceContext,
 ): Promise<Record<string, string>> {
   if (Object.keys(declared).length > 0) return upperCased(declared);
-  const reader = `read_json(${quoteLiteral(file.absolute)}, format = 'newline_delimited', sample_size = -1, ignore_errors = true)`;
-  const found = await duck.use((connection) =>
-    queryRows(connection, `select column_name as name, column_type as type from (describe select * from ${reader})`),
-  );
-  return Object.fromEntries(found.map(({ name, type }) => [name, isNested(String(type)) ? 'JSON' : String(type)]));
+  const reader = `read_json(${quotePath(file.absolute)}, format = 'newline_delimited', hive_partitioning = false, sample_size = -1, ignore_errors = true)`;
+  return duck.use(async (connection) => {
+    const found = (await queryRows(
+      connection,
+      `select column_name as name, column_type as type from (describe select * from ${reader})`,
+    )) as unknown as { name: string; type: string }[];
+    const ask = (expression: string) =>
+      queryRows(
+        connection,
+        `select ${expression} as answer from read_json_objects(${quotePath(file.absolute)}, format = 'newline_delimited', hive_partitioning = false, ignore_errors = true)`,
+      );
+    await assertApart(file, found, ask);
+    const types: Record<string, string> = {};
+    for (const { name, type } of found) {
+      // What DuckDB calls JSON is of several types, or always null; the latter goes into any column.
+      const [some] = type === 'JSON' ? await ask(`bool_or(json_type(json, ${pathTo(name)}) <> 'NULL')`) : [];
+      types[name] = some && !some.answer ? NULL_TYPE : isNested(type) ? 'JSON' : type;
+    }
+    return types;
+  });
+}
+
+/**
+ * DuckDB does not tell capitals from small letters, and gives the second of two such names another one, which no line has.
+ * @throws SOURCE_INVALID
+ */
+async function assertApart(
+  file: FoundFile,
+  found: readonly { name: string }[],
+  ask: (expression: string) => Promise<Record<string, unknown>[]>,
+): Promise<void> {
+  const lower = new Set(found.map(({ name }) => name.toLowerCase()));
+  for (const { name } of found) {
+    const base = name.toLowerCase().replace(/_\d+$/, '');
+    if (base === name.toLowerCase() || !lower.has(base)) continue;
+    const [keys] = await ask(
+      `to_json(list_sort(list_distinct(flatten(list(list_filter(json_keys(json), lambda k: lower(k) = ${quoteLiteral(base)}))))))`,
+    );
+    const [one, other] = JSON.parse(String(keys!.answer)) as string[];
+    if (other === undefined) continue;
+    throw new DrayageError('SOURCE_INVALID', `The lines name a value "${one}" and "${other}"`, {
+      where: { file: file.path },
+      hint: 'DuckDB takes both for the same column. Write them alike, or name the one that counts with files(path, { columns }).',
+    });
+  }
 }
 
 const upperCased = (declared: Readonly<Record<string, string>>) =>
@@ -83,19 +124,45 @@ function rawLines({ path, longest }: CleanLines, types: Readonly<Record<string, 
     `max_line_size = ${room}`,
     `buffer_size = ${room * 2}`,
     'parallel = false',
+    'hive_partitioning = false',
   ];
-  const lines = `select row_number() over () as row, line, case when json_valid(line) then line end as doc
-    from read_csv(${quoteLiteral(path)}, ${options.join(', ')})`;
+  const lines = `select row_number() over () as row, line, case when json_valid(line) and not ${isLenient} then line end as doc
+    from read_csv(${quotePath(path)}, ${options.join(', ')})`;
   // All texts in one go: a document is taken apart once, however many columns there are.
-  const paths = Object.keys(types).map(pathTo).join(', ');
-  return `select row, line, doc, json_extract_string(doc, [${paths}]::varchar[]) as texts from (${lines})`;
+  const paths = `[${Object.keys(types).map(pathTo).join(', ')}]::varchar[]`;
+  const exact = `list_transform(json_extract_string(marked, ${paths}), lambda t: ${unmarked('t')})`;
+  return `select row, line, doc, marked,
+      case when marked is null then json_extract_string(doc, ${paths}) else ${exact} end as texts
+    from (select *, ${marked} as marked from (${lines}))`;
 }
+
+const STRING = String.raw`"(?:[^"\\]|\\.)*"`;
+/** What DuckDB takes for JSON and others do not: commas at the end, and numbers that are none. */
+const LENIENT = String.raw`(?i)nan|inf|,\s*[}\]]`;
+const isLenient = `(regexp_matches(line, '${LENIENT}') and regexp_matches(regexp_replace(line, '${STRING}', '', 'g'), '${LENIENT}'))`;
+
+/**
+ * A document whose numbers are put into strings, where DuckDB would not give them back as they are written: it reads
+ * them into 64 bits. Null for all others.
+ */
+const FRAGILE = '[0-9.]{16}|[.][0-9]*0[^0-9]|[0-9][eE]';
+const MARK = 'drayage\\u0001';
+const marked = `case when regexp_matches(doc, '${FRAGILE}') and not contains(doc, '${MARK}') then
+  regexp_replace(replace(
+    regexp_replace(doc, '(${STRING})|(-?[0-9][0-9.eE+-]*)', '\\1' || chr(3) || '\\2' || chr(3), 'g'), chr(3) || chr(3), ''),
+    chr(3) || '([^' || chr(3) || ']*)' || chr(3), '"${MARK.replace('\\', '\\\\')}\\1${MARK.replace('\\', '\\\\')}"', 'g') end`;
+
+/** The text of a value with its numbers bare again, be it the number itself or something that holds some. */
+const unmarked = (text: string) =>
+  `replace(replace(replace(${text}, '"${MARK}', ''), '${MARK}"', ''), 'drayage' || chr(1), '')`;
 
 const pathTo = (name: string) => quoteLiteral(`$."${name.replaceAll('"', '\\"')}"`);
 /** A column's value as text, by its place among the columns. */
 const text = (position: number) => `texts[${position + 1}]`;
 const isBlank = `trim(coalesce(line, '')) = ''`;
 const isObject = `coalesce(json_type(doc) = 'OBJECT', false)`;
+/** Which of the two counts, every reader decides for itself. */
+const isAmbiguous = `(len(json_keys(doc)) <> len(list_distinct(json_keys(doc))))`;
 const isNotUtf8 = `starts_with(line, ${quoteLiteral(NOT_UTF8)})`;
 
 function values(types: Readonly<Record<string, string>>): string {
@@ -106,23 +173,35 @@ function values(types: Readonly<Record<string, string>>): string {
 }
 
 function value(name: string, type: string, position: number): string {
-  if (type === 'JSON') return `(doc -> ${pathTo(name)})`;
+  if (type === NULL_TYPE) return 'null';
+  if (type === 'JSON') {
+    const path = pathTo(name);
+    return `case when marked is null then doc -> ${path} else ${unmarked(`(marked -> ${path})::varchar`)}::json end`;
+  }
   return type === 'VARCHAR' ? text(position) : `${text(position)}::${type}`;
 }
 
-/** Conditions under which a value is there and is not of its column's type, by column. */
-function misfits(types: Readonly<Record<string, string>>): { name: string; type: string; condition: string }[] {
+/** Conditions under which a value does not go into its column, by column, and what is said of it then. */
+function misfits(types: Readonly<Record<string, string>>): { said: string; condition: string }[] {
   return Object.entries(types).flatMap(([name, type], position) => {
-    if (type === 'VARCHAR' || type === 'JSON') return [];
-    const condition = `(${text(position)} is not null and try_cast(${text(position)} as ${type}) is null)`;
-    return [{ name, type, condition }];
+    if (type === 'VARCHAR' || type === 'JSON' || type === NULL_TYPE) return [];
+    const value = text(position);
+    const condition = `(${value} is not null and try_cast(${value} as ${type}) is null)`;
+    const misfit = { said: `${name} is not of type ${type}`, condition };
+    if (type !== 'DOUBLE' && type !== 'FLOAT') return [misfit];
+    const whole = `try_cast(${value} as hugeint)`;
+    // Null where even 128 bits are too few.
+    const same = `coalesce(${whole} = try_cast(try_cast(${value} as ${type}) as hugeint), false)`;
+    const lost = `(regexp_full_match(coalesce(${value}, ''), '-?[0-9]{8,}') and not ${same})`;
+    const said = `${name} has more digits than a ${type} holds: declare it, such as hugeint or decimal(38,9), in columns`;
+    return [misfit, { said, condition: lost }];
   });
 }
 
 function badLine(types: Readonly<Record<string, string>>): string {
   const conditions = misfits(types).map(({ condition }) => condition);
   // CASE, because the later conditions may only be asked of lines that passed the earlier ones.
-  return `case when ${isBlank} then true when not ${isObject} then true else ${conditions.join(' or ') || 'false'} end`;
+  return `case when ${isBlank} then true when not ${isObject} then true else ${[isAmbiguous, ...conditions].join(' or ')} end`;
 }
 
 function problem(types: Readonly<Record<string, string>>): string {
@@ -131,10 +210,19 @@ function problem(types: Readonly<Record<string, string>>): string {
     [isNotUtf8, 'the line is not valid UTF-8'],
     ['doc is null', 'the line is not valid JSON'],
     [`not ${isObject}`, 'the line is not a JSON object'],
-    ...misfits(types).map(({ name, type, condition }) => [condition, `${name} is not of type ${type}`]),
+    [isAmbiguous, 'the line has a key twice'],
+    ...misfits(types).map(({ condition, said }) => [condition, said]),
   ];
   return `case ${cases.map(([condition, said]) => `when ${condition} then ${quoteLiteral(said!)}`).join(' ')} end`;
 }
+
+const REASONS: readonly [said: RegExp, reason: string][] = [
+  [/is not of type/, 'wrong_type'],
+  [/more digits than/, 'digits_lost'],
+  [/not valid UTF-8/, 'invalid_utf8'],
+  [/a key twice/, 'duplicate_key'],
+  [/JSON/, 'invalid_json'],
+];
 
 async function* faults({ duck, signal }: SourceContext, query: string): AsyncIterable<SourceFault> {
   const connection = await duck.connect();
@@ -148,7 +236,7 @@ async function* faults({ duck, signal }: SourceContext, query: string): AsyncIte
         } = batch.get(index)!.toJSON() as { row: bigint; line: string; problem: string };
         if (said === 'blank') continue;
         const raw = line.startsWith(NOT_UTF8) ? { base64: line.slice(NOT_UTF8.length) } : line;
-        const reason = /UTF-8/.test(said) ? 'invalid_utf8' : /of type/.test(said) ? 'wrong_type' : 'invalid_json';
+        const [, reason] = REASONS.find(([pattern]) => pattern.test(said))!;
         yield { row: Number(row), reason, message: said, raw: JSON.stringify(raw) };
       }
     }

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { DrayageError } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { rows as queryRows } from '../duckdb/scan.ts';
-import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
+import { quoteIdentifier, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext } from '../model/source.ts';
 import type { FileFormat, FoundFile } from './format.ts';
 import { assertSame } from './pinned.ts';
@@ -38,7 +38,7 @@ export const parquet: FileFormat = {
     await assertSame(file, spec);
     const types = await columnTypes(file, context);
     const { first, last } = spec as { first: number; last: number };
-    const scan = `read_parquet(${quoteLiteral(file.absolute)}, file_row_number = true, hive_partitioning = false)`;
+    const scan = `read_parquet(${quotePath(file.absolute)}, file_row_number = true, hive_partitioning = false)`;
     const number = 'file_row_number + 1';
     return {
       relation: `select ${selectList(types, columns)}, ${number} as ${quoteIdentifier(ROW)} from ${scan} where file_row_number between ${first - 1} and ${last - 1}`,
@@ -123,7 +123,7 @@ async function columnTypes(file: FoundFile, context: SourceContext): Promise<Map
 
 async function ask(file: FoundFile, { duck }: SourceContext, query: (path: string) => string) {
   try {
-    return await duck.use((connection) => queryRows(connection, query(quoteLiteral(file.absolute))));
+    return await duck.use((connection) => queryRows(connection, query(quotePath(file.absolute))));
   } catch (error) {
     throw new DrayageError('SOURCE_INVALID', `The Parquet file cannot be read: ${(error as Error).message}`, {
       where: { file: file.path },

@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg';
+import type { ClientBase, Pool, PoolClient } from 'pg';
 import { EXIT, explain } from '../../base/errors.ts';
 import type { SourceContext } from '../../model/source.ts';
 import type { ColumnMapping } from '../../runs/plan.ts';
@@ -36,13 +36,13 @@ export const plan: Verb = {
   async run(invocation) {
     const { options, out } = invocation;
     if (options.ddl === true) {
-      const statements = await inTransaction(invocation, ({ ddlOf }, client, prepared, context) =>
-        ddlOf(client, prepared, context),
+      const statements = await planning(invocation, ({ ddlOf }, pool, prepared, context) =>
+        ddlOf(asClient(pool), prepared, context),
       );
       out.answer({ statements }, () => statements.map((statement) => `${statement};`).join('\n\n'));
       return EXIT.done;
     }
-    const found = await inTransaction(invocation, planned);
+    const found = await planning(invocation, planned);
     out.answer(found, () => describe(found));
     if (found.partitions.every(({ problem }) => problem)) return EXIT.usage;
     return found.partitions.some(({ problem }) => problem) ? EXIT.failures : EXIT.done;
@@ -51,34 +51,41 @@ export const plan: Verb = {
 
 type Planning = typeof import('../../runs/routes.ts') & typeof import('../../runs/plan.ts');
 
-/** Tables are made to look at them, and are gone with the transaction. */
-async function inTransaction<Result>(
+const asClient = (pool: Pool) => pool as unknown as ClientBase;
+
+async function planning<Result>(
   invocation: Invocation,
-  use: (planning: Planning, client: PoolClient, prepared: PreparedJob, context: SourceContext) => Promise<Result>,
+  use: (modules: Planning, pool: Pool, prepared: PreparedJob, context: SourceContext) => Promise<Result>,
 ): Promise<Result> {
   const prepared = await prepare(invocation);
-  const planning = { ...(await import('../../runs/routes.ts')), ...(await import('../../runs/plan.ts')) };
+  const modules = { ...(await import('../../runs/routes.ts')), ...(await import('../../runs/plan.ts')) };
   return withServices(invocation, {}, ({ pool }) =>
-    planning.withSourceContext(invocation.config, invocation.signal, async (context) => {
-      const client = await pool.connect();
-      try {
-        await client.query('begin');
-        return await use(planning, client, prepared, context);
-      } finally {
-        await client.query('rollback');
-        client.release();
-      }
-    }),
+    modules.withSourceContext(invocation.config, invocation.signal, (context) => use(modules, pool, prepared, context)),
   );
 }
 
+/** Tables are made to look at them, and are gone again before the source is read, so that nobody waits for a plan. */
+async function rolledBack<Result>(pool: Pool, use: (client: PoolClient) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    return await use(client);
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+}
+
 async function planned(
-  { prepareRoutes, Planner }: Planning,
-  client: PoolClient,
+  { inspectSource, prepareRoutes, Planner }: Planning,
+  pool: Pool,
   prepared: PreparedJob,
   context: SourceContext,
 ): Promise<Plan> {
-  const routes = await prepareRoutes(client, prepared, context);
+  const columnsOf = await inspectSource(asClient(pool), prepared, context);
+  const routes = await rolledBack(pool, (client) =>
+    prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: false }),
+  );
   const planner = new Planner(prepared, routes, context);
   const partitions: (PlannedPartition & { fingerprint: string })[] = [];
   for await (const { key, rows, bytes: size, problem, fingerprint } of planner.partitions()) {
@@ -88,7 +95,7 @@ async function planned(
   const { findLoads } = await import('../../ledger/loads.ts');
   const fingerprints = partitions.map(({ fingerprint }) => fingerprint);
   const oids = routes.map((route) => route.table.oid);
-  const there = await findLoads(client, fingerprints, oids);
+  const there = await findLoads(asClient(pool), fingerprints, oids);
   return {
     job: prepared.job.name,
     source: prepared.source.description,
