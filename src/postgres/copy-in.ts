@@ -33,7 +33,9 @@ export interface Frame {
  */
 export class CopyIn implements Submittable {
   readonly #sql: string;
-  readonly #free: Uint8Array[] = Array.from({ length: BUFFERS }, () => new Uint8Array(BUFFER_BYTES));
+  readonly #free: Uint8Array[] = [];
+  /** How many there are; a short COPY needs but one. */
+  #buffers = 0;
   readonly #ready = Promise.withResolvers<void>();
   readonly #outcome = Promise.withResolvers<number>();
   #connection: Connection | undefined;
@@ -57,12 +59,12 @@ export class CopyIn implements Submittable {
    */
   async reserve(bytes: number): Promise<Frame> {
     await this.#ready.promise;
-    let buffer = this.#free.pop();
+    let buffer = this.#take();
     while (!buffer && !this.#failure) {
       await new Promise<void>((resolve) => {
         this.#returned = resolve;
       });
-      buffer = this.#free.pop();
+      buffer = this.#take();
     }
     if (this.#failure) throw this.#failure;
     // Rows that are larger than the buffer get a larger one in its place, with room for those that are larger still.
@@ -70,6 +72,12 @@ export class CopyIn implements Submittable {
       buffer = new Uint8Array(Math.max(FRAME_BYTES + bytes, Math.min(2 * (FRAME_BYTES + bytes), MOST_BUFFER_BYTES)));
     }
     return { buffer: buffer!, rows: buffer!.subarray(FRAME_BYTES, FRAME_BYTES + bytes) };
+  }
+
+  #take(): Uint8Array | undefined {
+    if (this.#free.length > 0 || this.#buffers === BUFFERS) return this.#free.pop();
+    this.#buffers++;
+    return new Uint8Array(BUFFER_BYTES);
   }
 
   /** Sends the rows of a frame; it must not be touched afterwards. */
@@ -86,8 +94,11 @@ export class CopyIn implements Submittable {
   async finish(): Promise<number> {
     const { rows, buffer } = await this.reserve(TRAILER.length);
     rows.set(TRAILER);
+    const { stream } = this.#connection!;
+    stream.cork();
     this.send({ rows, buffer });
-    this.#connection!.stream.write(COPY_DONE);
+    stream.write(COPY_DONE);
+    stream.uncork();
     return this.#outcome.promise;
   }
 
@@ -111,9 +122,13 @@ export class CopyIn implements Submittable {
 
   /** @internal */
   handleCopyInResponse(): void {
-    const buffer = this.#free.pop()!;
+    const buffer = this.#take()!;
     const rows = buffer.subarray(FRAME_BYTES, FRAME_BYTES + HEADER.length);
     rows.set(HEADER);
+    // Few rows are there in the same turn, and leave together with the header.
+    const { stream } = this.#connection!;
+    stream.cork();
+    setImmediate(() => stream.uncork());
     this.send({ buffer, rows });
     this.#ready.resolve();
   }

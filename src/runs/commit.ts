@@ -64,7 +64,7 @@ export async function commitAttempt(
   const key = { fingerprint: partition.fingerprint, targets };
   const work = async (client: pg.PoolClient) => {
     const tx = kyselyOnClient<ControlSchema>(client);
-    await endEarlierAttempts(client, partition.id);
+    if (partition.attempt > 1) await endEarlierAttempts(client, partition.id);
     await nameAttempt(client, partition.id, partition.attempt);
     if (!(await holdsPartition(tx, partition))) throw claimLost();
 

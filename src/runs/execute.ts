@@ -8,6 +8,7 @@ import { showProgress } from '../control/progress.ts';
 import { findRun, moveRun, type Run } from '../control/runs.ts';
 import { limitIdleness } from '../ledger/backends.ts';
 import { parseRejectLimit } from '../model/limits.ts';
+import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
@@ -21,6 +22,8 @@ import { runRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
 const PROGRESS_EVERY_MS = 500;
+/** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
+const ROUTES_KEPT_MS = 1_000;
 
 /** Executes attempts for one worker process; remembers what attempts of the same run can share. */
 export class Executor {
@@ -30,6 +33,7 @@ export class Executor {
   readonly #context: Omit<SourceContext, 'signal'>;
   readonly #runs = new Map<number, Promise<{ run: Run; prepared: PreparedJob }>>();
   readonly #conflicts = new Map<number, Set<string>>();
+  readonly #routes = new Map<number, { routes: Promise<Route[]>; untilMs: number }>();
 
   constructor(services: Services, boss: Boss, workerId: string, context: Omit<SourceContext, 'signal'>) {
     this.#services = services;
@@ -64,6 +68,7 @@ export class Executor {
         events.emit('attemptDone', { ...ref, rowsRead, rowsWritten, rowsRejected, seconds });
       }
     } catch (error) {
+      this.#routes.delete(partition.run_id);
       await this.#settleFailure(claim, partition, ref, error);
     }
   }
@@ -104,7 +109,7 @@ export class Executor {
   ): Promise<PartitionOutcome | undefined> {
     const { db, pool } = this.#services;
     const progress = new Ticker<number>(PROGRESS_EVERY_MS, (rows) => showProgress(db, partition, rows));
-    const routes = await runRoutes(pool as unknown as pg.ClientBase, prepared.targets, run.id);
+    const routes = await this.#routesOf(run.id, prepared);
     const attempt = {
       claim,
       partition,
@@ -137,6 +142,16 @@ export class Executor {
     } finally {
       await progress.stop();
     }
+  }
+
+  /** Looked up anew every few seconds only: for small partitions that would take longer than the load. */
+  #routesOf(run: number, { targets }: PreparedJob): Promise<Route[]> {
+    const known = this.#routes.get(run);
+    if (known && performance.now() < known.untilMs) return known.routes;
+    const routes = runRoutes(this.#services.pool as unknown as pg.ClientBase, targets, run);
+    this.#routes.set(run, { routes, untilMs: performance.now() + ROUTES_KEPT_MS });
+    routes.catch(() => this.#routes.delete(run));
+    return routes;
   }
 
   /** Tables whose keys turned out to be there already. */

@@ -6,6 +6,7 @@ import { digest } from '../base/ids.ts';
 import { didYouMean } from '../base/suggest.ts';
 import type { Job } from '../model/job.ts';
 import { readDdl } from '../sinks/tables.ts';
+import { copyJob, isCopy } from './copy-job.ts';
 
 const FOLDER = 'jobs';
 
@@ -28,10 +29,11 @@ export async function jobNames(root: string): Promise<string[]> {
 
 /**
  * Finds and checks a definition.
- * @param given a name in `jobs/`, or a path
+ * @param given a name in `jobs/`, a path, or what stands for a copy
  * @throws JOB_NOT_FOUND, JOB_INVALID
  */
 export async function loadJob(root: string, given: string): Promise<LoadedJob> {
+  if (isCopy(given)) return copyJob(given);
   const path = /[/\\]|\.[tj]s$/.test(given) ? given : await pathOf(root, given);
   const absolute = resolve(root, path);
   const text = await readFile(absolute, 'utf8').catch(() => {

@@ -1,7 +1,7 @@
 import { DrayageError } from '../base/errors.ts';
 import type { Coercion, LoadOutcome } from '../model/sink.ts';
 import type { Table } from '../postgres/catalog.ts';
-import { databaseError, faultOf } from '../postgres/errors.ts';
+import { codeOf, databaseError, faultOf, UNIQUE_VIOLATION } from '../postgres/errors.ts';
 import { loadCarefully, type Placed } from './careful.ts';
 import { Intake } from './intake.ts';
 import { keyIndexes } from './mapping.ts';
@@ -32,7 +32,9 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
         return outcome;
       }
     } catch (error) {
-      const exists = road !== 'merge' && target.mode !== 'append' && isKeyConflict(error, request);
+      // A row that is there already may be met by another of its unique indexes first; a merge goes by the key.
+      const meets = road === 'copy' && merges && codeOf(error) === UNIQUE_VIOLATION;
+      const exists = meets || (road !== 'merge' && target.mode !== 'append' && isKeyConflict(error, request));
       if (exists && !merges) throw keyExists(error, table);
       if (!exists && !faultOf(error)) throw error;
       if (!exists) {

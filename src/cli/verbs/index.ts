@@ -1,4 +1,5 @@
 import type { Verb } from '../verb.ts';
+import { copy } from './copy.ts';
 import { db } from './db.ts';
 import { doctor } from './doctor.ts';
 import { enqueue } from './enqueue.ts';
@@ -11,4 +12,4 @@ import { verify } from './verify.ts';
 import { work } from './work.ts';
 
 /** One line per verb, in the order of the help. */
-export const VERBS: readonly Verb[] = [jobs, plan, run, enqueue, work, status, rejects, verify, db, doctor];
+export const VERBS: readonly Verb[] = [jobs, plan, run, copy, enqueue, work, status, rejects, verify, db, doctor];

@@ -2,6 +2,7 @@ import { EXIT } from '../../base/errors.ts';
 import { pause } from '../../base/lifecycle.ts';
 import { runProgress } from '../../control/views.ts';
 import { ENDED } from '../../model/state.ts';
+import type { PreparedJob } from '../../runs/prepare.ts';
 import type { RunReport } from '../../runs/report.ts';
 import type { Services } from '../../runs/services.ts';
 import { ProgressLine } from '../progress.ts';
@@ -17,32 +18,36 @@ export const run: Verb = {
   options: ENQUEUE_OPTIONS,
   example: 'dray run legal-samples',
   async run(invocation) {
-    const { config, options, out, signal } = invocation;
-    const prepared = await prepare(invocation);
-    const report = await withServices(invocation, { loads: config.concurrency }, async (services) => {
-      const [{ openQueue }, producer, { work }] = await Promise.all([
-        import('../../runs/services.ts'),
-        import('../../runs/enqueue.ts'),
-        import('../../runs/work.ts'),
-      ]);
-      const boss = await openQueue(services, { supervise: true });
-      const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
-      const ended = new AbortController();
-      await Promise.all([
-        watch(services, enqueued.run, invocation).finally(() => ended.abort()),
-        work(services, boss, AbortSignal.any([signal, ended.signal])),
-      ]);
-      const { countTable } = await import('../../runs/report.ts');
-      // Read once more: by now the worker has given back what it could not finish.
-      const final = await currentReport(services, enqueued.run);
-      const tables = await Promise.all(prepared.targets.map(({ name }) => countTable(services.pool, name)));
-      return { ...final, tables };
-    });
-    out.answer(report, () => describeRun(report, report.tables));
-    if (report.state === 'succeeded') return EXIT.done;
-    return signal.aborted && !isEnded(report) ? EXIT.interrupted : EXIT.failures;
+    return runPrepared(invocation, await prepare(invocation));
   },
 };
+
+/** Enqueues, works until the run has ended, and tells how. @returns the exit code */
+export async function runPrepared(invocation: Invocation, prepared: PreparedJob): Promise<number> {
+  const { config, options, out, signal } = invocation;
+  const report = await withServices(invocation, { loads: config.concurrency }, async (services) => {
+    const [{ openQueue }, producer, { work }] = await Promise.all([
+      import('../../runs/services.ts'),
+      import('../../runs/enqueue.ts'),
+      import('../../runs/work.ts'),
+    ]);
+    const boss = await openQueue(services, { supervise: true });
+    const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
+    const ended = new AbortController();
+    await Promise.all([
+      watch(services, enqueued.run, invocation).finally(() => ended.abort()),
+      work(services, boss, AbortSignal.any([signal, ended.signal])),
+    ]);
+    const { countTable } = await import('../../runs/report.ts');
+    // Read once more: by now the worker has given back what it could not finish.
+    const final = await currentReport(services, enqueued.run);
+    const tables = await Promise.all(prepared.targets.map(({ name }) => countTable(services.pool, name)));
+    return { ...final, tables };
+  });
+  out.answer(report, () => describeRun(report, report.tables));
+  if (report.state === 'succeeded') return EXIT.done;
+  return signal.aborted && !isEnded(report) ? EXIT.interrupted : EXIT.failures;
+}
 
 /** Shows the progress until the run has ended or the process is asked to stop. */
 async function watch(services: Services, id: number, { signal, out }: Invocation): Promise<void> {

@@ -1,0 +1,52 @@
+import { DrayageError } from '../../base/errors.ts';
+import { didYouMean } from '../../base/suggest.ts';
+import { MODES, type Mode } from '../../model/target.ts';
+import { PARAM_OPTION, paramsOf, type Verb } from '../verb.ts';
+import { ENQUEUE_OPTIONS } from './enqueue.ts';
+import { runPrepared } from './run.ts';
+
+export const copy: Verb = {
+  usage: 'copy <source>',
+  summary: 'carry files into a table without writing a job; the table is made when it is absent',
+  options: [
+    ['--to <table>', 'the table, as SQL has it: orders, or sales.orders'],
+    ['--key <columns>', 'columns of its key, with commas between; rows with a known key are replaced'],
+    [
+      '--mode <mode>',
+      `${MODES.filter((mode) => mode !== 'merge').join(', ')} (default: upsert with a key, else append)`,
+    ],
+    [PARAM_OPTION[0], 'option of the source, such as partitionRows=100000; may be repeated'],
+    ...ENQUEUE_OPTIONS.slice(1),
+  ],
+  example: 'dray copy exports/orders.parquet --to orders --key id',
+  async run(invocation) {
+    const { args, options, config } = invocation;
+    const [{ loadJob }, { prepareJob }, { copyPath }] = await Promise.all([
+      import('../../runs/load-jobs.ts'),
+      import('../../runs/prepare.ts'),
+      import('../../runs/copy-job.ts'),
+    ]);
+    if (typeof options.to !== 'string' || options.to === '') {
+      throw new DrayageError('USAGE', 'The table is missing', { hint: `Write ${copy.example}.` });
+    }
+    const key = typeof options.key === 'string' ? options.key.split(',').map((name) => name.trim()) : [];
+    const path = copyPath({
+      source: args[0]!,
+      to: options.to,
+      key,
+      mode: modeOf(options.mode),
+      options: paramsOf(options),
+    });
+    return runPrepared(invocation, prepareJob(await loadJob(config.root, path), {}));
+  },
+};
+
+/** @throws USAGE */
+function modeOf(given: unknown): Mode | undefined {
+  if (given === undefined || MODES.some((mode) => mode === given && mode !== 'merge')) return given as Mode | undefined;
+  const hint =
+    given === 'merge'
+      ? 'A merge deletes what the source does not have: write a job that says complete: true.'
+      : `Use ${MODES.filter((mode) => mode !== 'merge').join(', ')}.`;
+  throw new DrayageError('USAGE', `--mode is "${given}".${didYouMean(String(given), MODES)}`, { hint });
+}
