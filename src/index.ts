@@ -1,13 +1,23 @@
 /** What a job definition imports. */
 export type { RecordBatch } from './arrow/batch.ts';
 export { DrayageError } from './base/errors.ts';
+export { deterministicUuid } from './base/ids.ts';
 export { ExactNumber, parseJson } from './base/json.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
 export type { OpenRecords, Source, SourceFault, SourceRecord } from './model/source.ts';
 export { type Mode, type TargetOptions, table } from './model/target.ts';
 export type { Emit } from './model/transform.ts';
+export { type EmbeddedOptions, embedded } from './sources/embedded.ts';
 export { files } from './sources/files.ts';
 export type { FilesOptions } from './sources/format.ts';
+export {
+  type SessionEdge,
+  type SessionEnd,
+  type SessionNode,
+  type SessionOptions,
+  type SessionRecord,
+  session,
+} from './sources/session.ts';
 export type { S3Options } from './store/s3.ts';
 export { batches } from './transforms/batches.ts';
 export { sql } from './transforms/sql.ts';

@@ -59,6 +59,16 @@ export class Call {
 
 export const uuid = (text: string) => new Instance('uuid', 'UUID', { int: BigInt(`0x${text.replaceAll('-', '')}`) });
 
+/** @param text as Python's `str` writes a datetime */
+export function datetime(text: string): Call {
+  const [year, month, day, hour, minute, second, micros = 0] = text.split(/[-: .]/).map(Number);
+  const packed = Buffer.alloc(10);
+  packed.writeUInt16BE(year!);
+  packed.set([month!, day!, hour!, minute!, second!], 2);
+  packed.writeUIntBE(micros, 7, 3);
+  return new Call('datetime', 'datetime', packed);
+}
+
 /** @param protocol 2 has no sets, bytes or short texts of its own */
 export function pickle(value: Picklable, protocol: 2 | 4 = 4): Buffer {
   const writer = new Writer(protocol);

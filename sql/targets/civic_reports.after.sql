@@ -30,7 +30,7 @@ $$;
 
 -- The reports nearest to an embedding, best first: by the index where embeddings are vectors, else by looking at all of
 -- them. The distance to a zero vector is NaN, which Postgres holds to be larger than any number: hence the upper bound.
-do $$
+do $do$
 begin
   if exists (select from pg_attribute where attrelid = 'reports'::regclass and attname = 'embedding'
       and format_type(atttypid, null) ~ '(^|\.)vector$') then
@@ -56,5 +56,5 @@ begin
       $$
     $function$;
   end if;
-end $$;
+end $do$;
 

@@ -45,7 +45,7 @@ begin
       entities jsonb,
       confidence double precision,
       status text not null default 'submitted',
-      submitted_at timestamp not null default (now() at time zone 'UTC'),
+      submitted_at timestamp default (now() at time zone 'UTC'),
       reporter_id uuid,
       image_data text,
       analysis_result text,
@@ -89,3 +89,6 @@ end $$;
 
 create or replace trigger reports_compare_again after update on reports
   for each row when (old.embedding is distinct from new.embedding) execute function reports_compare_again();
+
+create or replace view reports_embedded as
+select count(*) as reports, count(embedding) as embedded, count(*) - count(embedding) as missing from reports;

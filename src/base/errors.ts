@@ -30,6 +30,8 @@ export const CODES = {
   STORE_DENIED: terminalUsage,
   STORE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
   STORE_FAILED: transientFailure,
+  SERVICE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
+  SERVICE_REFUSED: terminalUsage,
   TRANSFORM_INVALID: terminalUsage,
   TRANSFORM_FAILED: terminalFailure,
   // Another attempt gets more.

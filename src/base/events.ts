@@ -21,6 +21,8 @@ export interface EventMap {
   workerStarted: [{ worker: string; concurrency: number }];
   workerStopping: [{ worker: string; active: number }];
   queueError: [{ error: unknown }];
+  /** A script of a target said so with `raise warning`. */
+  scriptWarned: [{ warning: string }];
   embeddedStarted: [{ url: string; recovered: boolean }];
 }
 

@@ -34,5 +34,6 @@ export function logEvents(events: Events, log: Log): void {
   events.on('workerStarted', (worker) => log.info(worker, 'worker started'));
   events.on('workerStopping', (worker) => log.info(worker, 'worker stopping'));
   events.on('queueError', ({ error }) => log.warn({ error: explain(error) }, 'queue error'));
+  events.on('scriptWarned', (warned) => log.warn(warned, 'a script of a table warns'));
   events.on('embeddedStarted', (embedded) => log.info(embedded, 'embedded Postgres started'));
 }

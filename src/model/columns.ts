@@ -1,6 +1,9 @@
 import type { ExactNumber } from '../base/json.ts';
 
-/** Columns by name with their types as Postgres writes them, for example `varchar(200)`, `timestamptz`, `text[]`. */
+/**
+ * Columns by name with their types as Postgres writes them, for example `varchar(200)`, `timestamptz`, `text[]`; or
+ * several, as in `vector(384) | real[]`, when the table is not the same on every server.
+ */
 export type ColumnTypes = Readonly<Record<string, string>>;
 
 type Whole = number | bigint | string | ExactNumber;
@@ -40,13 +43,15 @@ interface ValuesByType {
   halfvec: readonly number[] | Float32Array | Float64Array | string;
 }
 
-type ValueOf<Type extends string> = Type extends `${infer Element}[]`
-  ? readonly (ValueOf<Element> | null)[]
-  : Type extends keyof ValuesByType
-    ? ValuesByType[Type]
-    : Type extends `${infer Base}(${string})`
-      ? ValueOf<Base>
-      : unknown;
+type ValueOf<Type extends string> = Type extends `${infer One} | ${infer Other}`
+  ? ValueOf<One> & ValueOf<Other>
+  : Type extends `${infer Element}[]`
+    ? readonly (ValueOf<Element> | null)[]
+    : Type extends keyof ValuesByType
+      ? ValuesByType[Type]
+      : Type extends `${infer Base}(${string})`
+        ? ValueOf<Base>
+        : unknown;
 
 /** A row as a job's function gives it; a column that is left out is null. */
 export type RowOf<Columns extends ColumnTypes> = {
@@ -74,10 +79,14 @@ const WRITTEN: Readonly<Record<string, string>> = {
 };
 
 /**
- * Whether a column's type is the declared one; a modifier counts only when it is declared.
+ * Whether a column's type is the declared one, or one of them; a modifier counts only when it is declared.
  * @param actual as `format_type` writes it
  */
 export function isType(declared: string, actual: string): boolean {
+  return declared.split(' | ').some((one) => isSame(one, actual));
+}
+
+function isSame(declared: string, actual: string): boolean {
   const [wanted, found] = [parts(declared), parts(actual)];
   const same = (WRITTEN[wanted.name] ?? wanted.name) === found.name && wanted.array === found.array;
   return same && (wanted.modifier === '' || wanted.modifier === found.modifier);

@@ -26,6 +26,9 @@ export interface Services {
 
 const CONTROL_SQL = join(import.meta.dirname, '../../sql');
 
+/** The SQLSTATE of `raise warning`; notices have others. */
+const RAISED = '01000';
+
 /** Connections beside those that load: for claims, heartbeats and progress. */
 const CONTROL_CONNECTIONS = 2;
 
@@ -48,6 +51,11 @@ export async function openServices(
     if (embedded.started) events.emit('embeddedStarted', { url, recovered: embedded.recovered });
   }
   const pool = createPool(url, { max: loads + CONTROL_CONNECTIONS, applicationName: 'dray' });
+  pool.on('connect', (client) => {
+    client.on('notice', ({ code, message: warning }) => {
+      if (code === RAISED && warning) events.emit('scriptWarned', { warning });
+    });
+  });
   closers.add(() => pool.end());
   try {
     await assertReachable(pool, url);
