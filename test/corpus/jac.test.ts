@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readPickle } from '../../src/sources/session/pickle.ts';
 import { PyObject, type PyValue } from '../../src/sources/session/python.ts';
+import { type SessionRecord, session } from '../../src/sources/session.ts';
 import { CORPUS, corpusPresent } from '../helpers/corpus.ts';
 import { entriesOf, type READERS } from '../helpers/session/files.ts';
+import { readAll } from '../helpers/session/read.ts';
 
 const FOLDER = join(CORPUS, 'jac');
 
@@ -43,5 +45,24 @@ describe.skipIf(!corpusPresent())('the JAC sessions', () => {
     } finally {
       await rm(scratch, { recursive: true });
     }
+  });
+
+  test('all three give the same records', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'drayage-jac-'));
+    const [one, ...others] = await Promise.all(
+      ['main_gdbm.session', 'main_sqlite.session', 'main_dumb.session'].map(async (file) => {
+        const records = await readAll(session({ path: join(FOLDER, file), endFields: ['id'] }), root);
+        const values = records.map((record) => (record as { value: SessionRecord }).value);
+        return values.sort((a, b) => (a.id < b.id ? -1 : 1));
+      }),
+    );
+    await rm(root, { recursive: true });
+    expect(one).toHaveLength(22);
+    for (const other of others) expect(other).toEqual(one);
+    const handled = one!.find(({ type }) => type === 'HandledBy');
+    expect(handled).toMatchObject({
+      source: { type: 'Report', fields: { id: '0fd630f1-f29d-4da9-953f-48f1a09f76b5' } },
+      target: { id: '9531985d-5d9d-49f8-9818-e811892f902b', type: 'Organisation' },
+    });
   });
 });

@@ -96,6 +96,11 @@ test('the first run makes the six tables, says what the server lacks, and loads 
     expect(all).toMatch(wanted);
 });
 
+test('every row that was loaded is proved to be there', async () => {
+  const verified = await project.dray(['verify', '1', '--json']);
+  expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true });
+});
+
 test('related reports are those of the session, and those whose embeddings say so; zero and missing ones never match', async () => {
   const found =
     await rows(`select found_by, count(*) as n, min(similarity_score) as least, bool_and(l.submitted_at >= e.submitted_at) as later
