@@ -51,6 +51,25 @@ const withNulls = ORDERS.split(',\n').map((column) => {
   return `if(hash(i, '${name}') % 5 < 2, null, ${expression}) as ${name}`;
 });
 
+/** By column, what breaks a rule of the table: two checks, a null, a length, a NUL. */
+const VIOLATIONS: Record<string, string> = {
+  quantity: '-1',
+  weight: '1e7',
+  product: 'null',
+  customer: `repeat('x', 50)`,
+  note: `'n' || chr(0)`,
+};
+
+/** Rows that break a rule, each kind in its turn. */
+const withViolators = ORDERS.split(',\n').map((column) => {
+  const [, expression, name] = /^\s*(.*) as (\w+)$/s.exec(column)!;
+  const kind = Object.keys(VIOLATIONS).indexOf(name!);
+  if (kind === -1) return column;
+  const every = 1_000_000 / VIOLATORS;
+  const guilty = `i % ${every} = 777 and (i // ${every}) % ${Object.keys(VIOLATIONS).length} = ${kind}`;
+  return `if(${guilty}, ${VIOLATIONS[name!]}, ${expression}) as ${name}`;
+});
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'heap',
@@ -164,12 +183,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'violators',
-    select: ORDERS.replace(
-      "(hash(i, 'quantity') % 1000)::int",
-      `if(i % ${1_000_000 / VIOLATORS} = 777, -1, hash(i, 'quantity') % 1000)::int`,
-    ),
+    select: withViolators.join(', '),
     rows: 1_000_000,
-    table: `id bigint primary key, ${ORDERS_TABLE}, check (quantity >= 0), check (weight < 1e6)`,
+    table: `id bigint primary key, ${ORDERS_TABLE.replace('product integer', 'product integer not null').replace('customer text', 'customer varchar(40)')},
+      check (quantity >= 0), check (weight < 1e6)`,
     target: '{}',
     over: 'rules',
     bound: 3,

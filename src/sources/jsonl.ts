@@ -29,12 +29,12 @@ export const jsonl: FileFormat = {
     };
   },
 
-  async open(file, spec, _options, context) {
+  async open(file, spec, { columns }, context) {
     await assertSame(file, spec);
     const types = JSON.parse(String(spec.types)) as Record<string, string>;
     const folder = await mkdtemp(join(context.spool, 'jsonl-'));
     const clean = await cleanLines(file.absolute, join(folder, 'lines'), context.signal);
-    const lines = rawLines(clean, types);
+    const lines = rawLines(clean, types, Object.keys(columns).length > 0);
     const bad = badLine(types);
     return {
       relation: `select ${values(types)}, row as ${quoteIdentifier(ROW)} from (${lines}) where not (${bad})`,
@@ -110,8 +110,9 @@ const LEAST_ROOM = 1024 * 1024;
  * Numbered lines, and each as a document where it is JSON: DuckDB asks a function of JSON about every line, whatever the
  * conditions around it, and one that is none would fail them all. A separator that no clean line holds makes each line
  * one column.
+ * @param declared whether the job says the types: texts may then be numbers
  */
-function rawLines({ path, longest }: CleanLines, types: Readonly<Record<string, string>>): string {
+function rawLines({ path, longest }: CleanLines, types: Readonly<Record<string, string>>, declared: boolean): string {
   const room = Math.max(longest + 16, LEAST_ROOM);
   const options = [
     `columns = {'line': 'VARCHAR'}`,
@@ -126,20 +127,28 @@ function rawLines({ path, longest }: CleanLines, types: Readonly<Record<string, 
     'parallel = false',
     'hive_partitioning = false',
   ];
-  const lines = `select row_number() over () as row, line, case when json_valid(line) and not ${isLenient} then line end as doc
+  const lines = `select line, case when json_valid(line) and not ${isLenient} then line end as doc
     from read_csv(${quotePath(path)}, ${options.join(', ')})`;
+  const digits = Object.values(types).some((type) => /^(JSON|DECIMAL)/.test(type) || (declared && type === 'VARCHAR'));
   // All texts in one go: a document is taken apart once, however many columns there are.
   const paths = `[${Object.keys(types).map(pathTo).join(', ')}]::varchar[]`;
   const exact = `list_transform(json_extract_string(marked, ${paths}), lambda t: ${unmarked('t')})`;
-  return `select row, line, doc, marked,
-      case when marked is null then json_extract_string(doc, ${paths}) else ${exact} end as texts
-    from (select *, ${marked} as marked from (${lines}))`;
+  // The numbers come last: no condition is moved below them, where all this would be computed once more.
+  return `select row_number() over () as row, * from (
+    select *, case when marked is null then json_extract_string(doc, ${paths}) else ${exact} end as texts
+    from (select *, ${digits ? marked : 'null::varchar'} as marked from (${lines})))`;
 }
 
 const STRING = String.raw`"(?:[^"\\]|\\.)*"`;
 /** What DuckDB takes for JSON and others do not: commas at the end, and numbers that are none. */
 const LENIENT = String.raw`(?i)nan|inf|,\s*[}\]]`;
-const isLenient = `(regexp_matches(line, '${LENIENT}') and regexp_matches(regexp_replace(line, '${STRING}', '', 'g'), '${LENIENT}'))`;
+const mayBeLenient = [
+  String.raw`regexp_matches(line, ',[ \t\r]*[}\]]')`,
+  // Far quicker than one pattern.
+  ...['NaN', 'nan', 'NAN', 'Inf', 'inf', 'INF'].map((word) => `contains(line, '${word}')`),
+].join(' or ');
+// CASE, because both sides of an AND are computed for every line.
+const isLenient = `(case when ${mayBeLenient} then regexp_matches(regexp_replace(line, '${STRING}', '', 'g'), '${LENIENT}') else false end)`;
 
 /**
  * A document whose numbers are put into strings, where DuckDB would not give them back as they are written: it reads
@@ -147,10 +156,13 @@ const isLenient = `(regexp_matches(line, '${LENIENT}') and regexp_matches(regexp
  */
 const FRAGILE = '[0-9.]{16}|[.][0-9]*0[^0-9]|[0-9][eE]';
 const MARK = 'drayage\\u0001';
-const marked = `case when regexp_matches(doc, '${FRAGILE}') and not contains(doc, '${MARK}') then
+const isFragile = `case when regexp_matches(doc, '${FRAGILE}')
+  then replace(json(doc)::varchar, ' ', '') <> replace(doc, ' ', '') and not contains(doc, '${MARK}') else false end`;
+const ESCAPED_MARK = MARK.replace('\\', '\\\\');
+const marked = `case when ${isFragile} then
   regexp_replace(replace(
     regexp_replace(doc, '(${STRING})|(-?[0-9][0-9.eE+-]*)', '\\1' || chr(3) || '\\2' || chr(3), 'g'), chr(3) || chr(3), ''),
-    chr(3) || '([^' || chr(3) || ']*)' || chr(3), '"${MARK.replace('\\', '\\\\')}\\1${MARK.replace('\\', '\\\\')}"', 'g') end`;
+    chr(3) || '([^' || chr(3) || ']*)' || chr(3), '"${ESCAPED_MARK}\\1${ESCAPED_MARK}"', 'g') end`;
 
 /** The text of a value with its numbers bare again, be it the number itself or something that holds some. */
 const unmarked = (text: string) =>
@@ -161,8 +173,11 @@ const pathTo = (name: string) => quoteLiteral(`$."${name.replaceAll('"', '\\"')}
 const text = (position: number) => `texts[${position + 1}]`;
 const isBlank = `trim(coalesce(line, '')) = ''`;
 const isObject = `coalesce(json_type(doc) = 'OBJECT', false)`;
-/** Which of the two counts, every reader decides for itself. */
-const isAmbiguous = `(len(json_keys(doc)) <> len(list_distinct(json_keys(doc))))`;
+/** A key is there twice, and which of the two counts, every reader decides for itself. Most lines have the usual keys. */
+function isAmbiguous(types: Readonly<Record<string, string>>): string {
+  const usual = `[${Object.keys(types).map(quoteLiteral).join(', ')}]::varchar[]`;
+  return `case when json_keys(doc) = ${usual} then false else len(json_keys(doc)) <> list_unique(json_keys(doc)) end`;
+}
 const isNotUtf8 = `starts_with(line, ${quoteLiteral(NOT_UTF8)})`;
 
 function values(types: Readonly<Record<string, string>>): string {
@@ -190,9 +205,11 @@ function misfits(types: Readonly<Record<string, string>>): { said: string; condi
     const misfit = { said: `${name} is not of type ${type}`, condition };
     if (type !== 'DOUBLE' && type !== 'FLOAT') return [misfit];
     const whole = `try_cast(${value} as hugeint)`;
+    const rounded = `try_cast(${value} as ${type})`;
     // Null where even 128 bits are too few.
-    const same = `coalesce(${whole} = try_cast(try_cast(${value} as ${type}) as hugeint), false)`;
-    const lost = `(regexp_full_match(coalesce(${value}, ''), '-?[0-9]{8,}') and not ${same})`;
+    const same = `coalesce(${whole} = try_cast(${rounded} as hugeint), false)`;
+    const large = `coalesce(abs(${rounded}) >= ${type === 'DOUBLE' ? 2 ** 53 : 2 ** 24}, false)`;
+    const lost = `case when ${large} then regexp_full_match(${value}, '-?[0-9]+') and not ${same} else false end`;
     const said = `${name} has more digits than a ${type} holds: declare it, such as hugeint or decimal(38,9), in columns`;
     return [misfit, { said, condition: lost }];
   });
@@ -201,7 +218,7 @@ function misfits(types: Readonly<Record<string, string>>): { said: string; condi
 function badLine(types: Readonly<Record<string, string>>): string {
   const conditions = misfits(types).map(({ condition }) => condition);
   // CASE, because the later conditions may only be asked of lines that passed the earlier ones.
-  return `case when ${isBlank} then true when not ${isObject} then true else ${[isAmbiguous, ...conditions].join(' or ')} end`;
+  return `case when ${isBlank} then true when not ${isObject} then true else ${[isAmbiguous(types), ...conditions].join(' or ')} end`;
 }
 
 function problem(types: Readonly<Record<string, string>>): string {
@@ -210,7 +227,7 @@ function problem(types: Readonly<Record<string, string>>): string {
     [isNotUtf8, 'the line is not valid UTF-8'],
     ['doc is null', 'the line is not valid JSON'],
     [`not ${isObject}`, 'the line is not a JSON object'],
-    [isAmbiguous, 'the line has a key twice'],
+    [isAmbiguous(types), 'the line has a key twice'],
     ...misfits(types).map(({ condition, said }) => [condition, said]),
   ];
   return `case ${cases.map(([condition, said]) => `when ${condition} then ${quoteLiteral(said!)}`).join(' ')} end`;
