@@ -15,6 +15,8 @@ export interface Config {
   /** DuckDB's memory limit for the whole process, in MB. */
   readonly duckdbMemoryMb: number;
   readonly duckdbThreads: number;
+  /** What may lie on disk at a time for partitions that are open, in MB. */
+  readonly spoolMb: number;
   /** Undefined leaves it to the command: workers tell more than the others. */
   readonly logLevel: LogLevel | undefined;
 }
@@ -26,6 +28,7 @@ const KNOWN = [
   'DRAYAGE_CONCURRENCY',
   'DRAYAGE_DUCKDB_MEMORY_MB',
   'DRAYAGE_DUCKDB_THREADS',
+  'DRAYAGE_SPOOL_MB',
   'DRAYAGE_LOG_LEVEL',
 ];
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -56,6 +59,7 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', 2, 1, 64),
     duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 128, 32, 1_048_576),
     duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 1, 1, 256),
+    spoolMb: wholeNumber(env, 'DRAYAGE_SPOOL_MB', 10_000, 1, 1_000_000_000),
     logLevel,
   });
 }

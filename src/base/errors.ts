@@ -32,6 +32,7 @@ export const CODES = {
   STORE_FAILED: transientFailure,
   SERVICE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
   SERVICE_REFUSED: terminalUsage,
+  SPOOL_FULL: transientFailure,
   TRANSFORM_INVALID: terminalUsage,
   TRANSFORM_FAILED: terminalFailure,
   // Another attempt gets more.

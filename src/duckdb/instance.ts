@@ -72,6 +72,8 @@ export class Duck {
       allocator_bulk_deallocation_flush_threshold: '1MB',
       // It believes what a file says of its own columns: where a footer denies its nulls, they would count as values.
       disabled_optimizers: 'statistics_propagation',
+      // Sparse files are filled while they are open; what was read from a hole must not be remembered.
+      enable_external_file_cache: 'false',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     };

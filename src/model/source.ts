@@ -1,5 +1,6 @@
 import type { DrayageError } from '../base/errors.ts';
-import type { Duck } from '../duckdb/instance.ts';
+import type { Duck, DuckConnection } from '../duckdb/instance.ts';
+import type { Spool } from '../store/spool.ts';
 
 /** What a source may use while it is enumerated or read. */
 export interface SourceContext {
@@ -8,6 +9,8 @@ export interface SourceContext {
   root: string;
   /** Folder for temporary files. */
   spool: string;
+  /** Room for temporary files that are not small. */
+  disk: Spool;
   signal: AbortSignal;
 }
 
@@ -63,6 +66,8 @@ interface Open {
 export interface OpenRelation extends Open {
   /** A DuckDB query with the source's columns and, named ROW, the 1-based number of the row or line in its file. */
   relation: string;
+  /** Called with a query over the relation before it is read, so that no more is fetched than it needs. */
+  prepare?(query: string, connection: DuckConnection): Promise<void>;
   /** Unreadable rows; they are left out of the relation. */
   faults(): AsyncIterable<SourceFault>;
 }

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../base/config.ts';
 import { DrayageError, locate } from '../base/errors.ts';
@@ -7,6 +6,7 @@ import { Duck } from '../duckdb/instance.ts';
 import type { Route } from '../model/route.ts';
 import type { PartitionPlan, SourceContext } from '../model/source.ts';
 import { mapColumns } from '../sinks/mapping.ts';
+import { Spool } from '../store/spool.ts';
 import type { PreparedJob } from './prepare.ts';
 import { type Reading, withPartition } from './read.ts';
 
@@ -16,17 +16,17 @@ export async function withSourceContext<Result>(
   signal: AbortSignal,
   use: (context: SourceContext) => Promise<Result>,
 ): Promise<Result> {
-  const spool = join(config.home, 'spool');
-  await mkdir(spool, { recursive: true });
+  const disk = await Spool.open(join(config.home, 'spool'), config.spoolMb * 1_000_000);
   const duck = new Duck({
     memoryMb: config.duckdbMemoryMb,
     threads: config.duckdbThreads,
     spillDirectory: join(config.home, 'spill'),
   });
   try {
-    return await use({ duck, root: config.root, spool, signal });
+    return await use({ duck, root: config.root, spool: disk.folder, disk, signal });
   } finally {
     await duck.close();
+    await disk.close();
   }
 }
 

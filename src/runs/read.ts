@@ -113,6 +113,7 @@ async function compile(
   const positions = select.map((_, position) => position);
 
   async function* batches(keep: boolean): AsyncGenerator<SourceBatch> {
+    await partition.prepare?.(query, connection);
     for await (const batch of scan(connection, query, { signal, keep })) {
       const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
@@ -124,6 +125,7 @@ async function compile(
 
   async function* only(names: readonly string[]): AsyncGenerator<SourceBatch> {
     const some = `select ${names.map(quoteIdentifier).join(', ')} from (select ${list} from (${compiled}))`;
+    await partition.prepare?.(some, connection);
     for await (const batch of scan(connection, some, { signal, keep: false })) yield { batch, rowNumber: () => null };
   }
 

@@ -1,53 +1,87 @@
-import { open } from 'node:fs/promises';
 import { DrayageError } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
+import type { DuckConnection } from '../duckdb/instance.ts';
 import { rows as queryRows } from '../duckdb/scan.ts';
 import { quoteIdentifier, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext } from '../model/source.ts';
+import { SparseFile } from '../store/sparse.ts';
 import type { FileFormat, FoundFile } from './format.ts';
-import { assertSame } from './pinned.ts';
+import { neededRanges } from './parquet-columns.ts';
+import { readFooter } from './parquet-footer.ts';
+import { assertSame, pinsOf } from './pinned.ts';
 
 /**
  * Parquet: a partition is a range of whole row groups, planned from the footer alone.
  * Format: https://parquet.apache.org/docs/file-format/
  */
 export const parquet: FileFormat = {
+  name: 'parquet',
   extensions: ['.parquet'],
+  packs: false,
 
   async *partitions(file, { columns, partitionRows, partitionBytes }, context) {
-    const footer = await readFooter(file);
-    const groups = await rowGroups(file, context);
-    const types = await columnTypes(file, context);
-    const shape = digest(JSON.stringify([...types]), JSON.stringify(columns));
-    for (const range of packGroups(groups, partitionRows, partitionBytes)) {
-      const { first, last } = range;
-      const key = `${file.path}#rows=${first}-${last}`;
-      yield {
-        key,
-        fingerprint: digest(key, String(file.size), String(file.modifiedMs), footer),
-        rows: last - first + 1,
-        bytes: range.bytes,
-        file: file.path,
-        shape,
-        spec: { path: file.path, size: file.size, modifiedMs: file.modifiedMs, first, last },
-      };
+    const { digest: footer, bytes: footerBytes } = await readFooter(file, context.signal);
+    const place = await placeOf(file, footerBytes, context);
+    try {
+      const groups = await rowGroups(place.path, file, context);
+      const types = await columnTypes(place.path, file, context);
+      const shape = digest(JSON.stringify([...types]), JSON.stringify(columns));
+      for (const { first, last, bytes } of packGroups(groups, partitionRows, partitionBytes)) {
+        const key = `${file.path}#rows=${first}-${last}`;
+        yield {
+          key,
+          fingerprint: digest(key, String(file.size), file.version, footer),
+          rows: last - first + 1,
+          bytes,
+          file: file.path,
+          shape,
+          spec: { ...pinsOf(file), first, last, footer: footerBytes.length },
+        };
+      }
+    } finally {
+      await place.sparse?.close();
     }
   },
 
   async open(file, spec, { columns }, context) {
-    await assertSame(file, spec);
-    const types = await columnTypes(file, context);
     const { first, last } = spec as { first: number; last: number };
-    const scan = `read_parquet(${quotePath(file.absolute)}, file_row_number = true, hive_partitioning = false)`;
-    const number = 'file_row_number + 1';
-    return {
-      relation: `select ${selectList(types, columns)}, ${number} as ${quoteIdentifier(ROW)} from ${scan} where file_row_number between ${first - 1} and ${last - 1}`,
-      async *faults() {},
-      assertUnchanged: () => assertSame(file, spec, context.root),
-      close: async () => undefined,
-    };
+    const place = await placeOf(file, Number(spec.footer), context);
+    try {
+      const types = await columnTypes(place.path, file, context);
+      const scan = `read_parquet(${quotePath(place.path)}, file_row_number = true, hive_partitioning = false)`;
+      const number = 'file_row_number + 1';
+      const { sparse } = place;
+      const fill = async (query: string, connection: DuckConnection) =>
+        sparse!.fill(await neededRanges(connection, query, sparse!.path, { first, last }));
+      return {
+        relation: `select ${selectList(types, columns)}, ${number} as ${quoteIdentifier(ROW)} from ${scan} where file_row_number between ${first - 1} and ${last - 1}`,
+        ...(sparse ? { prepare: fill } : {}),
+        async *faults() {},
+        assertUnchanged: () => assertSame(file),
+        close: async () => sparse?.close(),
+      };
+    } catch (error) {
+      await place.sparse?.close();
+      throw error;
+    }
   },
 };
+
+/** Where DuckDB reads the file: itself, or a sparse copy of its ends. */
+async function placeOf(file: FoundFile, footer: Buffer | number, { disk, signal }: SourceContext) {
+  const local = file.store.localPath(file);
+  if (local !== undefined) return { path: local, sparse: undefined };
+  const bytes = typeof footer === 'number' ? (await readFooter(file, signal, footer)).bytes : footer;
+  const sparse = await SparseFile.open(file, file.store, disk, signal);
+  try {
+    await sparse.write(Buffer.from('PAR1'), 0);
+    await sparse.write(bytes, file.size - bytes.length);
+    return { path: sparse.path, sparse };
+  } catch (error) {
+    await sparse.close();
+    throw error;
+  }
+}
 
 interface RowGroup {
   rows: number;
@@ -96,8 +130,9 @@ function selectList(types: Map<string, string>, declared: Readonly<Record<string
   return list.join(', ');
 }
 
-function rowGroups(file: FoundFile, context: SourceContext): Promise<RowGroup[]> {
+function rowGroups(place: string, file: FoundFile, context: SourceContext): Promise<RowGroup[]> {
   return ask(
+    place,
     file,
     context,
     (path) => `select any_value(row_group_num_rows)::double as rows, sum(total_compressed_size)::double as bytes,
@@ -107,8 +142,9 @@ function rowGroups(file: FoundFile, context: SourceContext): Promise<RowGroup[]>
 }
 
 /** The columns of the file with their DuckDB types. */
-async function columnTypes(file: FoundFile, context: SourceContext): Promise<Map<string, string>> {
+async function columnTypes(place: string, file: FoundFile, context: SourceContext): Promise<Map<string, string>> {
   const found = await ask(
+    place,
     file,
     context,
     (path) => `select column_name as name, column_type as type,
@@ -121,9 +157,9 @@ async function columnTypes(file: FoundFile, context: SourceContext): Promise<Map
   return new Map(found.map(({ name, type }) => [String(name), String(type)]));
 }
 
-async function ask(file: FoundFile, { duck }: SourceContext, query: (path: string) => string) {
+async function ask(place: string, file: FoundFile, { duck }: SourceContext, query: (path: string) => string) {
   try {
-    return await duck.use((connection) => queryRows(connection, query(quotePath(file.absolute))));
+    return await duck.use((connection) => queryRows(connection, query(quotePath(place))));
   } catch (error) {
     throw new DrayageError('SOURCE_INVALID', `The Parquet file cannot be read: ${(error as Error).message}`, {
       where: { file: file.path },
@@ -131,52 +167,6 @@ async function ask(file: FoundFile, { duck }: SourceContext, query: (path: strin
       cause: error,
     });
   }
-}
-
-const MAGIC = 'PAR1';
-const ENCRYPTED_MAGIC = 'PARE';
-/** The footer's length and the closing magic. */
-const TAIL_BYTES = 8;
-
-/**
- * Digest of the footer.
- * @throws SOURCE_INVALID that says what the file is instead of a whole Parquet file
- */
-async function readFooter(file: FoundFile): Promise<string> {
-  const handle = await open(file.absolute).catch((error) => {
-    throw new DrayageError('SOURCE_MISSING', `The file cannot be opened: ${error.message}`, {
-      where: { file: file.path },
-    });
-  });
-  try {
-    const read = async (length: number, position: number) => {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
-      return buffer.subarray(0, bytesRead);
-    };
-    const head = await read(64, 0);
-    const tail = await read(TAIL_BYTES, Math.max(0, file.size - TAIL_BYTES));
-    const problem = diagnose(file.size, head, tail);
-    if (problem) throw invalid(file, problem);
-    const length = tail.readUInt32LE(0);
-    if (length + TAIL_BYTES + MAGIC.length > file.size)
-      throw invalid(file, 'is damaged: its footer is longer than the file');
-    return digest(await read(length, file.size - TAIL_BYTES - length));
-  } finally {
-    await handle.close();
-  }
-}
-
-function diagnose(size: number, head: Buffer, tail: Buffer): string | undefined {
-  const start = head.toString('latin1');
-  const end = tail.toString('latin1', 4);
-  if (size === 0) return 'is empty';
-  if (start.startsWith(MAGIC) && end === MAGIC) return undefined;
-  if (start.startsWith(ENCRYPTED_MAGIC) || end === ENCRYPTED_MAGIC) return 'is an encrypted Parquet file';
-  if (start.startsWith(MAGIC)) return 'is a truncated Parquet file: it ends without a footer';
-  if (start.startsWith('version https://git-lfs'))
-    return 'is a Git LFS pointer; fetch the file itself with "git lfs pull"';
-  if (/^\s*<(!doctype|html)/i.test(start)) return 'is an HTML page';
-  return 'is not a Parquet file';
 }
 
 function invalid(file: FoundFile, problem: string): DrayageError {

@@ -1,29 +1,35 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { DrayageError } from '../base/errors.ts';
+import { digest } from '../base/ids.ts';
 import type { PartitionPlan } from '../model/source.ts';
+import type { FoundFile } from './format.ts';
 
-type Pins = Pick<PartitionPlan, 'spec'>['spec'];
+type Spec = PartitionPlan['spec'];
+
+/** What a partition remembers of its file. */
+export function pinsOf({ path, size, version }: FoundFile): Spec {
+  return { path, size, version };
+}
+
+/** The file as it was planned. */
+export function pinned(file: FoundFile, { size, version }: Spec): FoundFile {
+  return { ...file, size: Number(size), version: String(version) };
+}
+
+/** Tells the content of a file from any other that it had or may have. */
+export function fileFingerprint({ path, size, version }: FoundFile, ...more: string[]): string {
+  return digest(path, String(size), version, ...more);
+}
 
 /**
- * Holds a file against what was pinned when the partition was planned.
- * @param root given: look at the file anew; left out: trust what was found a moment ago
+ * Holds a file against what was pinned when the partition was planned. A store that pins does so with every read.
  * @throws SOURCE_CHANGED
  */
-export async function assertSame(
-  found: { path: string; size: number; modifiedMs: number },
-  pins: Pins,
-  root?: string,
-): Promise<void> {
-  let { size, modifiedMs } = found;
-  if (root !== undefined) {
-    const now = await stat(resolve(root, found.path)).catch(() => undefined);
-    size = now?.size ?? -1;
-    modifiedMs = now?.mtimeMs ?? -1;
-  }
-  if (size === pins.size && modifiedMs === pins.modifiedMs) return;
+export async function assertSame(file: FoundFile): Promise<void> {
+  if (file.store.pins) return;
+  const now = await file.store.look(file.path).catch(() => undefined);
+  if (now?.size === file.size && now.version === file.version) return;
   throw new DrayageError('SOURCE_CHANGED', `The source changed after it was planned`, {
-    where: { file: found.path },
+    where: { file: file.path },
     hint: 'Enqueue the job again: what is loaded already is left alone, and the new content is planned.',
   });
 }

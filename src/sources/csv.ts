@@ -1,0 +1,86 @@
+import { digest } from '../base/ids.ts';
+import type { SourceContext } from '../model/source.ts';
+import { cleanCsv } from './csv-clean.ts';
+import { inferTextTypes } from './csv-infer.ts';
+import { type Dialect, dialectOf } from './csv-options.ts';
+import { csvRanges } from './csv-ranges.ts';
+import { csvRows, textsOf } from './csv-rows.ts';
+import { deferred } from './deferred.ts';
+import type { FileFormat, FoundFile, WholeOptions } from './format.ts';
+import { Here } from './here.ts';
+import { releasing } from './jsonl.ts';
+import { fileFingerprint, pinsOf } from './pinned.ts';
+import { upperCased } from './text-types.ts';
+
+/**
+ * CSV by RFC 4180, with columns by the names of the header. Large files on disk are cut between records; in S3 a file is
+ * left whole, since only reading it from its beginning tells which line ends stand inside of quotes.
+ */
+export const csv: FileFormat = delimited('csv', ['.csv'], ',');
+
+export const tsv: FileFormat = delimited('tsv', ['.tsv', '.tab'], '\t');
+
+function delimited(name: 'csv' | 'tsv', extensions: readonly string[], delimiter: string): FileFormat {
+  return {
+    name,
+    extensions,
+    packs: true,
+
+    async *partitions(file, options, context) {
+      const dialect = dialectFor(options, delimiter);
+      const types = await columnTypes(file, dialect, options, context);
+      const shared = { rows: null, file: file.path, shape: digest(JSON.stringify(types)) };
+      const spec = { ...pinsOf(file), types: JSON.stringify(types) };
+      const count = file.packing === 'none' ? Math.round(file.size / options.partitionBytes) : 1;
+      if (count <= 1 || file.store.localPath(file) === undefined) {
+        yield { ...shared, key: file.path, fingerprint: fileFingerprint(file), bytes: file.size, spec };
+        return;
+      }
+      for await (const { start, end, firstLine, names } of csvRanges(file, dialect, count, context)) {
+        const key = `${file.path}#bytes=${start + 1}-${end}`;
+        const range = { start, end, firstLine, names: JSON.stringify(names) };
+        yield {
+          ...shared,
+          key,
+          fingerprint: fileFingerprint(file, key),
+          bytes: end - start,
+          spec: { ...spec, ...range },
+        };
+      }
+    },
+
+    async open(file, spec, options, context) {
+      const dialect = dialectFor(options, delimiter);
+      const types = JSON.parse(String(spec.types)) as Record<string, string>;
+      const range = spec.end === undefined ? undefined : { start: Number(spec.start), end: Number(spec.end) };
+      const part = range && { firstLine: Number(spec.firstLine), names: JSON.parse(String(spec.names)) as string[] };
+      return deferred(file, types, context, async () => {
+        const here = await Here.bring(file, range, context);
+        return releasing(here, () => csvRows(here, dialect, part, types, context));
+      });
+    },
+  };
+}
+
+/** Without a header, the declared columns are those of the file, in their order. */
+function dialectFor({ csv: given, columns }: WholeOptions, delimiter: string): Dialect {
+  const dialect = dialectOf(given, delimiter);
+  const declared = Object.keys(columns);
+  return dialect.header === false && declared.length > 0 ? { ...dialect, header: declared } : dialect;
+}
+
+async function columnTypes(
+  file: FoundFile,
+  dialect: Dialect,
+  { columns }: WholeOptions,
+  context: SourceContext,
+): Promise<Record<string, string>> {
+  if (Object.keys(columns).length > 0) return upperCased(columns);
+  const here = await Here.bring(file, undefined, context);
+  try {
+    const clean = await cleanCsv(here, dialect, undefined);
+    return await inferTextTypes(textsOf(here, clean, dialect), clean.names, context);
+  } finally {
+    await here.release();
+  }
+}

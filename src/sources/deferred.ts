@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { rows } from '../duckdb/scan.ts';
+import { NULL_TYPE, quoteIdentifier } from '../duckdb/types.ts';
+import { type OpenRelation, ROW, type SourceContext, type SourceFault } from '../model/source.ts';
+import type { FoundFile } from './format.ts';
+import { assertSame } from './pinned.ts';
+
+/** What is made of a partition when it is read. */
+export interface Made {
+  /** As in OpenRelation, with the columns that were announced. */
+  relation: string;
+  faults(): AsyncIterable<SourceFault>;
+  close(): Promise<void>;
+}
+
+/**
+ * A partition whose columns are known while its content is not even there: plans look at the columns alone. Behind its
+ * relation is a view, without rows at first, which is put in place when somebody wants to read.
+ * @param columns names and DuckDB types
+ * @param make brings the content here
+ */
+export async function deferred(
+  file: FoundFile,
+  columns: Readonly<Record<string, string>>,
+  { duck }: SourceContext,
+  make: () => Promise<Made>,
+): Promise<OpenRelation> {
+  const view = quoteIdentifier(`partition ${randomUUID()}`);
+  const empty = Object.entries({ ...columns, [ROW]: 'BIGINT' }).map(
+    ([name, type]) => `${type === NULL_TYPE ? 'null' : `null::${type}`} as ${quoteIdentifier(name)}`,
+  );
+  const define = (query: string) =>
+    duck.use((connection) => rows(connection, `create or replace view ${view} as ${query}`));
+  await define(`select ${empty.join(', ')} where false`);
+  let making: Promise<Made> | undefined;
+  const made = () => {
+    making ??= make().then(async (done) => {
+      await define(done.relation);
+      return done;
+    });
+    return making;
+  };
+  return {
+    relation: `select * from ${view}`,
+    prepare: async () => void (await made()),
+    faults: async function* () {
+      yield* (await made()).faults();
+    },
+    assertUnchanged: () => assertSame(file),
+    close: async () => {
+      await duck.use((connection) => rows(connection, `drop view if exists ${view}`)).catch(() => undefined);
+      const done = await making?.catch(() => undefined);
+      await done?.close();
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { DrayageError } from '../base/errors.ts';
+import type { SourceContext } from '../model/source.ts';
+import type { Held } from '../store/spool.ts';
+import type { Range } from '../store/stored.ts';
+import type { FoundFile, Packing } from './format.ts';
+import { misnamed } from './misnamed.ts';
+
+const PIECE_BYTES = 1024 * 1024;
+const HEAD_BYTES = 64;
+
+/** A text file, or a part of one, where DuckDB can read it. */
+export class Here {
+  readonly path: string;
+  readonly packing: Packing;
+  readonly #file: FoundFile;
+  readonly #held: Held;
+  readonly #signal: AbortSignal;
+
+  private constructor(path: string, file: FoundFile, held: Held, signal: AbortSignal, packing = file.packing) {
+    this.path = path;
+    this.packing = packing;
+    this.#file = file;
+    this.#held = held;
+    this.#signal = signal;
+  }
+
+  /** @param range left out: the whole file, which is read in its own place where that is on this machine */
+  static async bring(file: FoundFile, range: Range | undefined, { disk, signal }: SourceContext): Promise<Here> {
+    const local = file.store.localPath(file);
+    if (!range && local !== undefined) return new Here(local, file, await disk.hold(0, signal), signal);
+    const wanted = range ?? { start: 0, end: file.size };
+    const held = await disk.hold(wanted.end - wanted.start, signal);
+    try {
+      const path = join(held.folder, 'file');
+      await pipeline(Readable.from(file.store.read(file, wanted, signal)), createWriteStream(path), { signal });
+      return new Here(path, file, held, signal);
+    } catch (error) {
+      await held.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Its bytes, unpacked.
+   * @throws SOURCE_INVALID when it is not what its name says, or is packed and cut off or damaged
+   */
+  async *bytes(): AsyncGenerator<Buffer> {
+    let first = true;
+    const raw = createReadStream(this.path, { highWaterMark: PIECE_BYTES, signal: this.#signal });
+    const unpacked =
+      this.packing === 'gzip'
+        ? createGunzip({ chunkSize: PIECE_BYTES })
+        : createZstdDecompress({ chunkSize: PIECE_BYTES });
+    const stream = this.packing === 'none' ? raw : raw.on('error', (error) => unpacked.destroy(error)).pipe(unpacked);
+    try {
+      for await (const piece of stream as AsyncIterable<Buffer>) {
+        const problem = first ? misnamed(piece.subarray(0, HEAD_BYTES)) : undefined;
+        if (problem) throw this.invalid(problem, 'Replace the file, or leave it out of the path.');
+        first = false;
+        yield piece;
+      }
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      raw.destroy();
+    }
+  }
+
+  /** A new file beside it, for a copy in another form. Takes room on disk as it grows. */
+  async write(name: string, pieces: AsyncIterable<Buffer>): Promise<string> {
+    const path = join(this.#held.folder, name);
+    const held = this.#held;
+    async function* counted() {
+      for await (const piece of pieces) {
+        held.grow(piece.length);
+        yield piece;
+      }
+    }
+    await pipeline(Readable.from(counted()), createWriteStream(path), { signal: this.#signal });
+    return path;
+  }
+
+  /** The same with another file that was written beside it in its place. */
+  as(path: string): Here {
+    return new Here(path, this.#file, this.#held, this.#signal, 'none');
+  }
+
+  invalid(problem: string, hint: string, cause?: unknown): DrayageError {
+    const { path } = this.#file;
+    return new DrayageError('SOURCE_INVALID', `${path} ${problem}`, { where: { file: path }, hint, cause });
+  }
+
+  release(): Promise<void> {
+    return this.#held.release();
+  }
+
+  #explained(error: unknown): unknown {
+    if (error instanceof DrayageError) return error;
+    if (this.#signal.aborted) return new DrayageError('INTERRUPTED', 'The read was interrupted', { cause: error });
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const hint = 'Fetch or write the file anew.';
+    if (/^(Z_BUF_ERROR|ERR_TRAILING)|unexpected end/i.test(`${code} ${message}`)) {
+      return this.invalid(`is cut off: its ${this.packing} stream has no end`, hint, error);
+    }
+    if (/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) return this.invalid(`is not sound ${this.packing}: ${message}`, hint, error);
+    return this.invalid(`cannot be read: ${message}`, 'Check its permissions, and as whom Drayage runs.', error);
+  }
+}
+
+/** The compression that DuckDB is told, in place of what a file's name would tell it. */
+export const COMPRESSION: Readonly<Record<Packing, string>> = { none: 'uncompressed', gzip: 'gzip', zstd: 'zstd' };
+
+/** Pieces put together so that each ends with a line, except perhaps the last. */
+export async function* wholeLines(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  for await (const piece of pieces) {
+    const end = piece.lastIndexOf(0x0a) + 1;
+    if (end === 0) {
+      rest.push(piece);
+      continue;
+    }
+    yield rest.length === 0 ? piece.subarray(0, end) : Buffer.concat([...rest, piece.subarray(0, end)]);
+    rest = end < piece.length ? [piece.subarray(end)] : [];
+  }
+  if (rest.length > 0) yield Buffer.concat(rest);
+}

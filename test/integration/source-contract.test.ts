@@ -1,0 +1,160 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ROW, type SourceContext } from '../../src/model/source.ts';
+import { files } from '../../src/sources/files.ts';
+import type { FilesOptions } from '../../src/sources/format.ts';
+import { s3Store } from '../../src/store/s3.ts';
+import { samples, WRITERS } from '../helpers/formats.ts';
+import { openContext, openRelation, plansOf, readAll, readPlan } from '../helpers/read-source.ts';
+import { S3_ENV, type S3Server, startS3 } from '../helpers/s3.ts';
+
+/** What every format does, wherever its files lie. */
+const COLUMNS = { id: 'INTEGER', name: 'VARCHAR' };
+const BUCKET = 'contract';
+
+let root: string;
+let server: S3Server;
+let opened: Awaited<ReturnType<typeof openContext>>;
+let context: SourceContext;
+
+beforeAll(async () => {
+  Object.assign(process.env, S3_ENV);
+  server = await startS3(BUCKET);
+  root = await mkdtemp(join(tmpdir(), 'drayage-contract-'));
+  opened = await openContext(root);
+  context = opened.context;
+});
+afterEach(async () => {
+  server.interfere(undefined);
+  // Whatever happened, nothing stays behind.
+  expect(await opened.spooled()).toEqual([]);
+});
+afterAll(async () => {
+  await opened.close();
+  await server.stop();
+  await rm(root, { recursive: true });
+});
+
+/** Places to put files, and how a source is told of them. */
+const STORES = {
+  local: {
+    pathOf: (name: string) => name,
+    options: () => ({}),
+    put: (name: string, content: Uint8Array) => writeFile(join(root, name), content),
+    forbid: (name: string) => chmod(join(root, name), 0o000),
+  },
+  s3: {
+    pathOf: (name: string) => `s3://${BUCKET}/${name}`,
+    options: (): FilesOptions => ({ s3: { endpoint: server.endpoint } }),
+    put: (name: string, content: Uint8Array) =>
+      s3Store({ endpoint: server.endpoint }).put({ bucket: BUCKET, key: name }, content),
+    forbid: async () => server.interfere(() => 'forbid'),
+  },
+};
+
+const CASES = Object.keys(WRITERS).flatMap((ending) =>
+  (['local', 's3'] as const).map((place) => ({ ending, place, ...STORES[place] })),
+);
+
+describe.each(CASES)('$ending, $place', ({ ending, place, pathOf, options, put, forbid }) => {
+  const name = (base: string) => `${base}-${ending.replaceAll('.', '-')}.${ending}`;
+  const source = (base: string, more: FilesOptions = { columns: COLUMNS }) =>
+    files(pathOf(name(base)), { ...options(), ...more });
+  const write = async (base: string, count: number, offset = 0) =>
+    put(name(base), await WRITERS[ending]!(samples(count, offset), context.duck));
+  const numbers = async (base: string, more?: FilesOptions) => {
+    const from = source(base, more);
+    const [plan] = await plansOf(from, context);
+    return (await readPlan(from, plan!, context)).rows.map((row) => Number(row[ROW]));
+  };
+
+  test('every row arrives once, with its number, whether columns are declared or found out', async () => {
+    await write('good', 5000);
+    expect(await readAll(source('good'), context)).toEqual(samples(5000));
+    const found = await readAll(source('good', {}), context);
+    expect(found.map(({ id, name: text }) => ({ id: Number(id), name: text }))).toEqual(samples(5000));
+    const first = /csv|tsv/.test(ending) ? 2 : 1;
+    expect(await numbers('good')).toEqual(samples(5000).map(({ id }) => id - 1 + first));
+  });
+
+  test('enumerating again gives the same partitions, and other content another fingerprint', async () => {
+    await write('again', 100);
+    const first = await plansOf(source('again'), context);
+    expect(await plansOf(source('again'), context)).toEqual(first);
+    expect(first).toMatchObject([{ file: pathOf(name('again')), bytes: expect.any(Number) }]);
+    await write('again', 100, 1);
+    const [second] = await plansOf(source('again'), context);
+    expect(second!.fingerprint).not.toBe(first[0]!.fingerprint);
+  });
+
+  test('a file that changed after it was planned is not read', async () => {
+    await write('changed', 100);
+    const from = source('changed');
+    const [plan] = await plansOf(from, context);
+    await write('changed', 90, 7);
+    await expect(readPlan(from, plan!, context)).rejects.toMatchObject({ code: 'SOURCE_CHANGED', exit: 1 });
+  });
+
+  test('a file without rows gives none', async () => {
+    await write('empty', 0);
+    expect(await readAll(source('empty'), context)).toEqual([]);
+  });
+
+  test('a file that is not there is named', async () => {
+    await expect(plansOf(source('gone'), context)).rejects.toMatchObject({
+      code: 'SOURCE_MISSING',
+      message: expect.stringContaining(name('gone')),
+    });
+  });
+
+  test.skipIf(place === 'local' && process.getuid?.() === 0)(
+    'a file that may not be read fails with what to do',
+    async () => {
+      await write('forbidden', 10);
+      await forbid(name('forbidden'));
+      const reading = readAll(source('forbidden', {}), context);
+      await expect(reading).rejects.toMatchObject({
+        code: expect.stringMatching(/STORE_DENIED|SOURCE_UNREADABLE|SOURCE_INVALID/),
+        hint: expect.any(String),
+      });
+    },
+  );
+
+  test('a large file is cut, if its format can be, and loses and repeats nothing', async () => {
+    await write('large', 20_000);
+    const from = source('large', { columns: COLUMNS, partitionRows: 5000, partitionBytes: 100_000 });
+    const plans = await plansOf(from, context);
+    const cuts = ending === 'parquet' || ending === 'jsonl' || (place === 'local' && /^[ct]sv$/.test(ending));
+    if (cuts) expect(plans.length).toBeGreaterThan(3);
+    else expect(plans).toHaveLength(1);
+    expect(new Set(plans.map(({ key }) => key)).size).toBe(plans.length);
+    expect(await readAll(from, context)).toEqual(samples(20_000));
+    if (!cuts || place === 's3') return;
+    const all = await Promise.all(plans.map((plan) => readPlan(from, plan, context)));
+    const lineOf = all.flatMap(({ rows }) => rows.map((row) => Number(row[ROW])));
+    const first = ending === 'jsonl' || ending === 'parquet' ? 1 : 2;
+    expect(lineOf).toEqual(samples(20_000).map(({ id }) => id - 1 + first));
+  });
+
+  test('a reading that is cancelled half-way stops', async () => {
+    await write('cancelled', 20_000);
+    const from = source('cancelled');
+    const [plan] = await plansOf(from, context);
+    const cancel = new AbortController();
+    const cut = { ...context, signal: cancel.signal };
+    const partition = await openRelation(from, plan!, cut);
+    try {
+      cancel.abort();
+      const reading = context.duck.use(async (connection) => {
+        await partition.prepare?.(`select * from (${partition.relation})`, connection);
+        await Array.fromAsync(partition.faults());
+        cut.signal.throwIfAborted();
+      });
+      await expect(reading).rejects.toThrow();
+    } finally {
+      await partition.close();
+    }
+  });
+});
