@@ -33,7 +33,7 @@ const HOMES: Record<string, readonly string[]> = {
   commander: ['src/cli'],
   '@aws-sdk/client-s3': ['src/store'],
   '@aws-sdk/lib-storage': ['src/store'],
-  '@aws-sdk/client-dynamodb': ['src/store'],
+  '@aws-sdk/client-dynamodb': ['src/store', 'jobs/samples'],
   yaml: ['src/sources', 'src/lake', 'src/web'],
   marked: ['src/sources'],
   fastify: ['src/web'],

@@ -34,6 +34,9 @@ export interface PartitionPlan {
   spec: Record<string, string | number>;
 }
 
+/** Only these rows or records, by their numbers. */
+export type RowFilter = readonly number[];
+
 /** A row or record that the source itself found unreadable. */
 export interface SourceFault {
   /** 1-based within the file of a relation, or within the partition. */
@@ -74,8 +77,10 @@ export interface OpenRelation extends Open {
 
 /** Records that a function of the job takes apart. */
 export interface OpenRecords<Value> extends Open {
-  /** In a stable order; may be asked for once. An unreadable one comes as a fault in its place. */
+  /** In a stable order, however often they are asked for. An unreadable one comes as a fault in its place. */
   records(): AsyncIterable<SourceRecord<Value> | SourceFault>;
+  /** False when the content may change between two readings, so that a number then means another record. */
+  replayable?: false;
 }
 
 /** Where rows or records come from. */

@@ -2,13 +2,12 @@ import type { ClientBase } from 'pg';
 import type { Partition } from '../control/partitions.ts';
 import type { Route } from '../model/route.ts';
 import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../model/sink.ts';
-import type { PartitionPlan, Source, SourceContext } from '../model/source.ts';
+import type { PartitionPlan, RowFilter, Source, SourceContext } from '../model/source.ts';
 import { Checksum } from '../postgres/checksum.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import { loadIntoPostgres } from '../sinks/postgres.ts';
 import type { PartitionOutcome } from './commit.ts';
-import { type Opened, type RowFilter, withPartition } from './read.ts';
-import { type Spooled, spoolRecords } from './records.ts';
+import { type Opened, withPartition } from './read.ts';
 
 /** Source faults held in memory before they are written down. */
 const FAULTS_HELD = 1000;
@@ -25,7 +24,7 @@ export interface PartitionLoad {
   conflicts: Set<string>;
   /** By table, the only rows that are wanted; tables without an entry get none. */
   only?: ReadonlyMap<string, RowFilter>;
-  /** With `only`: rows that were rejected before they were meant for any table. */
+  /** In a replay: records that were rejected as a whole, so that none of their rows is in a table. */
   wholly?: ReadonlySet<number>;
 }
 
@@ -39,18 +38,16 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
   const { routes, source, plan, context, only, keepRejects } = load;
   const total = new Total();
   await withPartition(source, plan, context, async (opened) => {
-    const spooled = opened.records && (await spoolRecords(opened.records, load));
-    try {
-      if (spooled) total.add(spooled.counts);
-      for (const route of routes) {
-        const rows = only?.get(route.table.sql);
-        if (!only || rows) await loadRoute(load, route, opened, spooled, rows, total);
-      }
-    } finally {
-      await spooled?.close();
+    const spooled = await opened.spool(load);
+    if (spooled) {
+      total.add(spooled.counts);
+      total.warnings.push(...spooled.warnings);
+    }
+    for (const route of routes) {
+      const rows = only?.get(route.table.sql);
+      if (!only || rows) await loadRoute(load, route, opened, rows, total);
     }
     if (!only) total.add({ ...NOTHING, ...(await keepFaults(opened, keepRejects)) });
-    if (spooled) total.warnings.push(...spooled.warnings);
     await opened.assertUnchanged();
   });
   const { counts, checksum, coercions, warnings } = total;
@@ -74,7 +71,6 @@ async function loadRoute(
   { client, keepRejects, onProgress, conflicts }: PartitionLoad,
   route: Route,
   opened: Opened,
-  spooled: Spooled | undefined,
   rows: RowFilter | undefined,
   total: Total,
 ): Promise<void> {
@@ -86,11 +82,10 @@ async function loadRoute(
     table,
     target,
     columns: mapColumns(reading.schema, table, target),
-    batches: spooled ? () => spooled.batches(route) : reading.batches,
+    batches: reading.batches,
     ...(reading.only ? { only: reading.only } : {}),
     keepRejects,
-    // Records were told when they were read.
-    onProgress: spooled ? () => undefined : (read) => onProgress(before + read),
+    onProgress: (read) => onProgress(before + read),
     expectConflicts: conflicts.has(table.sql),
     onConflict: () => conflicts.add(table.sql),
     ...(seen ? { seen } : {}),

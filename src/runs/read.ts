@@ -10,6 +10,7 @@ import {
   type OpenRelation,
   type PartitionPlan,
   ROW,
+  type RowFilter,
   type Source,
   type SourceContext,
   type SourceFault,
@@ -18,6 +19,7 @@ import type { BatchTransform, Transform } from '../model/transform.ts';
 import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
 import { compileSql } from '../transforms/sql.ts';
 import { RecordShape } from './record-shape.ts';
+import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
 
 /** A partition that is open, for one table after the other. */
 export interface Opened {
@@ -25,14 +27,14 @@ export interface Opened {
   columns(transform: Transform | undefined): Promise<DuckColumn[]>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
-  /** What has to be taken apart, all of it once, before any table can be read from. */
-  records: OpenRecords<unknown> | undefined;
+  /**
+   * Takes all records apart, once, for all tables; needed before anything is read of them. Those of the latest time are
+   * read. @returns undefined for rows, which need no such thing
+   */
+  spool(request: RecordsRequest): Promise<Spooled | undefined>;
   faults(): AsyncIterable<SourceFault>;
   assertUnchanged(): Promise<void>;
 }
-
-/** Only these rows, by their numbers in the source. */
-export type RowFilter = readonly number[];
 
 /** What a partition gives for one table. */
 export interface Reading {
@@ -41,7 +43,7 @@ export interface Reading {
   /** Columns that are left out, and why. */
   skipped: Arrangement['skipped'];
   schema: Schema;
-  /** Starts the reading; may be called again to read once more. Nothing for records. @param keep whether batches stay good */
+  /** Starts the reading; may be called again to read once more. @param keep whether batches stay good */
   batches(keep: boolean): AsyncIterable<SourceBatch>;
   /** Reads only these columns; absent where a function of the job has to see them all. */
   only?: (names: readonly string[]) => AsyncIterable<SourceBatch>;
@@ -56,13 +58,13 @@ export async function withPartition<Result>(
 ): Promise<Result> {
   const partition = await source.open(plan, context);
   try {
-    if ('records' in partition) return await use(openedRecords(partition));
+    if ('records' in partition) return await withRecords(partition, context, use);
     return await context.duck.use((connection) => {
       const { faults, assertUnchanged } = partition;
       return use({
         columns: async (transform) => (await compileSql(connection, partition.relation, textOf(transform))).columns,
         reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
-        records: undefined,
+        spool: () => Promise.resolve(undefined),
         faults,
         assertUnchanged,
       });
@@ -72,19 +74,43 @@ export async function withPartition<Result>(
   }
 }
 
-function openedRecords(records: OpenRecords<unknown>): Opened {
-  return {
-    columns: () => Promise.reject(needsFunction()),
-    async reading(route) {
-      if (route.transform?.kind !== 'records') throw needsFunction();
-      const { columns, schema } = new RecordShape(route);
-      const given = columns.map(({ name }) => ({ name, type: 'record' }));
-      return { columns: given, skipped: [], schema, async *batches() {} };
+async function withRecords<Result>(
+  records: OpenRecords<unknown>,
+  context: SourceContext,
+  use: (opened: Opened) => Promise<Result>,
+): Promise<Result> {
+  let spooled: Spooled | undefined;
+  try {
+    return await use({
+      columns: () => Promise.reject(needsFunction()),
+      async reading(route) {
+        if (route.transform?.kind !== 'records') throw needsFunction();
+        const { columns, schema } = new RecordShape(route);
+        const given = columns.map(({ name }) => ({ name, type: 'record' }));
+        return { columns: given, skipped: [], schema, batches: () => spooled!.batches(route) };
+      },
+      async spool(request) {
+        if (request.wholly && records.replayable === false) throw notReplayable();
+        await spooled?.close();
+        spooled = await spoolRecords(records, request, context);
+        return spooled;
+      },
+      async *faults() {},
+      assertUnchanged: () => records.assertUnchanged(),
+    });
+  } finally {
+    await spooled?.close();
+  }
+}
+
+function notReplayable(): DrayageError {
+  return new DrayageError(
+    'REPLAY_REFUSED',
+    'The source may have changed since, so that records have other numbers now',
+    {
+      hint: 'Run the job again: with mode upsert, rows that are loaded already are left alone.',
     },
-    records,
-    async *faults() {},
-    assertUnchanged: () => records.assertUnchanged(),
-  };
+  );
 }
 
 function needsFunction(): DrayageError {

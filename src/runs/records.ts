@@ -5,10 +5,9 @@ import { BatchSpool } from '../arrow/spool.ts';
 import { DrayageError } from '../base/errors.ts';
 import type { Route } from '../model/route.ts';
 import type { KeepRejects, LoadCounts, Reject, SourceBatch, Warning } from '../model/sink.ts';
-import type { OpenRecords, SourceContext, SourceFault, SourceRecord } from '../model/source.ts';
+import type { OpenRecords, RowFilter, SourceContext, SourceFault, SourceRecord } from '../model/source.ts';
 import type { RecordTransform } from '../model/transform.ts';
 import { type GivenRow, type Outcome, type Problem, RecordMapper } from '../transforms/records.ts';
-import type { RowFilter } from './read.ts';
 import { RecordShape } from './record-shape.ts';
 
 /** Rejects held in memory before they are written down. */
@@ -21,13 +20,12 @@ const WARNINGS_KEPT = 100;
 
 export interface RecordsRequest {
   routes: readonly Route[];
-  context: SourceContext;
   keepRejects: KeepRejects;
   /** Told how many records were read. */
   onProgress: (records: number) => void;
   /** By table, the only records that are wanted; tables without an entry get none. */
   only?: ReadonlyMap<string, RowFilter> | undefined;
-  /** With `only`: records that were rejected as a whole, so that none of their rows is in a table. */
+  /** In a replay: records that were rejected as a whole, so that none of their rows is in a table. */
   wholly?: ReadonlySet<number> | undefined;
 }
 
@@ -44,12 +42,16 @@ export interface Spooled {
  * Reads all records once, and writes the rows that they become into a spool file for each table: the tables are filled
  * one after the other, and records may be too many to keep and too expensive to read again.
  */
-export async function spoolRecords(partition: OpenRecords<unknown>, request: RecordsRequest): Promise<Spooled> {
-  const folder = await mkdtemp(join(request.context.spool, 'records-'));
-  const spooler = new Spooler(folder, request);
+export async function spoolRecords(
+  partition: OpenRecords<unknown>,
+  request: RecordsRequest,
+  { spool, signal }: SourceContext,
+): Promise<Spooled> {
+  const folder = await mkdtemp(join(spool, 'records-'));
+  const spooler = new Spooler(folder, request, signal);
   try {
     for await (const record of partition.records()) {
-      request.context.signal.throwIfAborted();
+      signal.throwIfAborted();
       await spooler.add(record);
     }
     await spooler.finish();
@@ -69,6 +71,7 @@ class Spooler implements Spooled {
   readonly warnings: Warning[] = [];
   readonly #folder: string;
   readonly #request: RecordsRequest;
+  readonly #signal: AbortSignal;
   readonly #wanted: readonly (ReadonlySet<number> | undefined)[] | undefined;
   readonly #tables: { route: Route; shape: RecordShape; spool: BatchSpool; waiting: Waiting[]; bytes: number }[];
   readonly #mapper: RecordMapper;
@@ -76,8 +79,9 @@ class Spooler implements Spooled {
   #held: Reject[] = [];
   #unkept = 0;
 
-  constructor(folder: string, request: RecordsRequest) {
+  constructor(folder: string, request: RecordsRequest, signal: AbortSignal) {
     this.#folder = folder;
+    this.#signal = signal;
     this.#request = request;
     const { routes, only } = request;
     this.#wanted = only && routes.map(({ table }) => (only.has(table.sql) ? new Set(only.get(table.sql)) : undefined));
@@ -115,7 +119,7 @@ class Spooler implements Spooled {
   async *batches(route: Route): AsyncGenerator<SourceBatch> {
     const { spool, shape } = this.#tables.find((table) => table.route === route)!;
     for await (const spooled of spool.batches()) {
-      this.#request.context.signal.throwIfAborted();
+      this.#signal.throwIfAborted();
       yield shape.sourceBatch(spooled);
     }
   }
@@ -129,9 +133,10 @@ class Spooler implements Spooled {
   #rowsWanted(rows: readonly GivenRow[], record: number): readonly GivenRow[] {
     if (!this.#wanted) return rows;
     const wanted = rows.filter(({ table }) => this.#wanted![table]?.has(record));
+    if (!this.#request.wholly || this.#request.wholly.has(record)) return wanted;
     for (const [index, { route }] of this.#tables.entries()) {
       const several = wanted.filter(({ table }) => table === index).length > 1;
-      if (!several || route.target.mode !== 'append' || this.#request.wholly?.has(record)) continue;
+      if (!several || route.target.mode !== 'append') continue;
       throw new DrayageError('REPLAY_REFUSED', 'A record gives several rows for a table that is only appended to', {
         where: { table: route.table.sql, row: record },
         hint: 'Some of them may be in it already. Give the table a key and mode upsert, or load the rows by hand.',

@@ -3,13 +3,13 @@ import { rowToJson } from '../arrow/row-json.ts';
 import type { ExcludedRow, LoadedPartition } from '../control/verifications.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceBatch } from '../model/sink.ts';
-import type { PartitionPlan, SourceContext } from '../model/source.ts';
+import type { PartitionPlan, RowFilter, SourceContext } from '../model/source.ts';
 import { Comparison, type Difference } from '../sinks/compare.ts';
 import { Intake } from '../sinks/intake.ts';
 import { type MappedColumn, mapColumns } from '../sinks/mapping.ts';
 import type { Stretch } from '../sinks/row-copy.ts';
 import type { PreparedJob } from './prepare.ts';
-import { type Opened, type Reading, type RowFilter, withPartition } from './read.ts';
+import { type Opened, type Reading, withPartition } from './read.ts';
 
 /** What is read of a partition. */
 export interface RowSource {
@@ -51,6 +51,7 @@ export class Comparisons {
   /** Reads a partition and has its rows judged, table by table. */
   async judge(source: RowSource, rows: RowFilter | undefined, judge: Judge): Promise<number> {
     return withRows(source, async (opened) => {
+      await spoolAll(opened, source, rows);
       let staged = 0;
       for (const route of source.routes) {
         const reading = await opened.reading(route, rows);
@@ -66,6 +67,7 @@ export class Comparisons {
   /** As `judge`, but only for tables and columns that were compared before. */
   async judgeKnown(source: RowSource, judge: Judge): Promise<void> {
     await withRows(source, async (opened) => {
+      await spoolAll(opened, source);
       for (const route of source.routes) {
         const reading = await opened.reading(route);
         const columns = mapColumns(reading.schema, route.table, route.target);
@@ -121,6 +123,7 @@ export async function loadedColumns(source: RowSource): Promise<string[][]> {
  */
 export async function chooseRows(source: RowSource, count: number): Promise<RowFilter | undefined> {
   return withRows(source, async (opened) => {
+    await spoolAll(opened, source);
     const chosen: number[] = [];
     let seen = 0;
     let last: number | null = null;
@@ -150,6 +153,12 @@ function withRows<Result>(
 ): Promise<Result> {
   const { key, fingerprint, spec } = partition;
   return withPartition(prepared.source, { key, fingerprint, spec: spec as PartitionPlan['spec'] }, context, use);
+}
+
+/** Records are taken apart as the load has done it; what it rejected is rejected again, and was kept then. */
+async function spoolAll(opened: Opened, { routes }: RowSource, rows?: RowFilter): Promise<void> {
+  const only = rows && new Map(routes.map(({ table }) => [table.sql, rows]));
+  await opened.spool({ routes, only, keepRejects: async () => undefined, onProgress: () => undefined });
 }
 
 /** Brings what the load has brought into the table into the stage. @returns how many rows */

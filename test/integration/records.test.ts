@@ -150,6 +150,11 @@ test('what Postgres refuses is found, and the records are not read for it again'
   const { length } = await readFile(`${project.root}/opened.txt`);
   // Once to load; the plan opens the partition and reads nothing.
   expect(length).toBe(1);
+
+  const verified = async () => JSON.parse((await project.dray(['verify', '1', '--sample', '10', '--json'])).stdout);
+  expect(await verified()).toMatchObject({ ok: true, sample: { different: 0 } });
+  await database.pool.query(`update talks set title = 'other' where id = '${B}'`);
+  expect(await verified()).toMatchObject({ ok: false, differences: [{ partition: 'all' }] });
 });
 
 test('rejected records are loaded after all once the function is mended, and no others', async () => {

@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Duck } from '../../src/duckdb/instance.ts';
+import type { PartitionPlan, Source, SourceContext, SourceFault, SourceRecord } from '../../src/model/source.ts';
+
+/** What a source needs to be read without a run. */
+export async function openContext(): Promise<SourceContext & { close(): Promise<void> }> {
+  const root = await mkdtemp(join(tmpdir(), 'drayage-source-'));
+  const duck = new Duck({ memoryMb: 64, threads: 1, spillDirectory: join(root, 'spill') });
+  return {
+    ...{ duck, root, spool: root, signal: new AbortController().signal },
+    async close() {
+      await duck.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function plansOf(source: Source<unknown>, context: SourceContext): Promise<PartitionPlan[]> {
+  return Array.fromAsync(source.enumerate(context));
+}
+
+/** The records of all partitions, or of one. */
+export async function recordsOf<Value>(
+  source: Source<Value>,
+  context: SourceContext,
+  plans?: readonly PartitionPlan[],
+) {
+  const found: (SourceRecord<Value> | SourceFault)[] = [];
+  for (const plan of plans ?? (await plansOf(source, context))) {
+    const open = await source.open(plan, context);
+    if (!('records' in open)) throw new Error('the source gives rows');
+    found.push(...(await Array.fromAsync(open.records())));
+    await open.assertUnchanged();
+    await open.close();
+  }
+  return found;
+}
+
+/** What the records hold. @throws for faults */
+export async function valuesOf<Value>(source: Source<Value>, context: SourceContext): Promise<Value[]> {
+  return (await recordsOf(source, context)).map((record) => {
+    if ('value' in record) return record.value;
+    throw new Error(`record ${record.row}: ${record.message}`);
+  });
+}
