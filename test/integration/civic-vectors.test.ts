@@ -66,7 +66,7 @@ async function load(tables: readonly Route[]): Promise<void> {
   const [plan] = await Array.fromAsync(source.enumerate(context));
   const opened = (await source.open(plan!, context)) as OpenRecords<unknown>;
   const none = async () => undefined;
-  const spooled = await spoolRecords(opened, { routes: tables, context, keepRejects: none, onProgress: none });
+  const spooled = await spoolRecords(opened, { routes: tables, keepRejects: none, onProgress: none }, context);
   expect(spooled.counts.rejected).toBe(0);
   for (const route of tables) {
     const images: Uint8Array[] = [Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')];
