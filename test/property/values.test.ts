@@ -185,7 +185,7 @@ test('JSON keeps every digit, and what it cannot hold is told', () => {
   );
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      expect(JSON.parse(toJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
+      expect(JSON.parse(toJson(value))).toEqual(value);
     }),
     cases(300),
   );
