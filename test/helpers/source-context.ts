@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import { Duck } from '../../src/duckdb/instance.ts';
 import type { PartitionPlan, Source, SourceContext, SourceFault, SourceRecord } from '../../src/model/source.ts';
 
+import { Spool } from '../../src/store/spool.ts';
+
 /** What a source needs to be read without a run. */
 export async function openContext(): Promise<SourceContext & { close(): Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), 'drayage-source-'));
   const duck = new Duck({ memoryMb: 64, threads: 1, spillDirectory: join(root, 'spill') });
+  const disk = await Spool.open(join(root, 'spool'), 1_000_000_000);
   return {
-    ...{ duck, root, spool: root, signal: new AbortController().signal },
+    ...{ duck, root, disk, spool: disk.folder, signal: new AbortController().signal },
     async close() {
       await duck.close();
+      await disk.close();
       await rm(root, { recursive: true, force: true });
     },
   };
