@@ -167,7 +167,8 @@ function loadReporter({ id, fields }: SessionNode, emit: Emitted): void {
     id: uuidOf('Reporter', fields.id ?? id),
     name: text(fields.name),
     email: text(fields.email),
-    is_anonymous: fields.is_anonymous === true || fields.is_anonymous === 'true',
+    // Nobody is named who has not said so.
+    is_anonymous: fields.is_anonymous !== false && fields.is_anonymous !== 'false',
   });
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CONTAINERS, type ContainerName } from '../../jobs/samples/containers.ts';
 import { Float, type Picklable, pickle } from '../../jobs/samples/pickle.ts';
 import { readAnchor } from '../../src/sources/session/anchor.ts';
+import { ElementScanner } from '../../src/sources/session/elements.ts';
 import { readPickle } from '../../src/sources/session/pickle.ts';
 import { plain } from '../../src/sources/session/plain.ts';
 import { Unreadable } from '../../src/sources/session/python.ts';
@@ -80,6 +81,36 @@ test('pickles with bytes changed, left out, repeated or put in never do harm', (
     )
     .map(([bytes, edits]) => edits.reduce(edited, bytes));
   fc.assert(fc.property(changed, survives), cases(10_000));
+});
+
+test('a list of JSON is taken apart the same wherever a piece of it ends', () => {
+  const property = fc.property(
+    fc.array(fc.jsonValue()),
+    fc.array(fc.jsonValue()),
+    fc.integer({ min: 1, max: 9 }),
+    fc.constantFrom(undefined, 2),
+    (listed, others, size, indent) => {
+      const scanned = (document: unknown) => {
+        const text = JSON.stringify(document, null, indent);
+        const scanner = new ElementScanner('file');
+        const found: { list: string; value: unknown }[] = [];
+        for (let at = 0; at < text.length; at += size) {
+          for (const { list, text: one } of scanner.pass(text.slice(at, at + size))) {
+            found.push({ list, value: JSON.parse(one) });
+          }
+        }
+        expect(scanner.complete).toBe(true);
+        return found;
+      };
+      const named = (list: string, values: unknown[]) => {
+        return values.map((one) => ({ list, value: JSON.parse(JSON.stringify(one)) }));
+      };
+      expect(scanned(listed)).toEqual(named('file', listed));
+      const document = { a: listed, skipped: { inner: [1, '"]'] }, n: 1, 'b"': others };
+      expect(scanned(document)).toEqual([...named('a', listed), ...named('b"', others)]);
+    },
+  );
+  fc.assert(property, cases(300));
 });
 
 function edited(bytes: Buffer, [at, kind, patch]: [number, number, Uint8Array]): Buffer {

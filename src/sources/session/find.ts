@@ -1,5 +1,5 @@
 import { glob, open, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { DrayageError } from '../../base/errors.ts';
 import type { Container, SessionFile } from './container.ts';
 import { dumb } from './dumb.ts';
@@ -67,7 +67,7 @@ export async function findSession(path: string, root: string): Promise<FoundSess
     const { size, mtimeMs } = await stat(part).catch((cause) => {
       throw missing(path, root, cause);
     });
-    pins.push([part.slice(absolute.length - 4), size, mtimeMs]);
+    pins.push([basename(part), size, mtimeMs]);
     bytes += size;
   }
   return { path, absolute, companions, container, pins: JSON.stringify(pins), bytes };
