@@ -37,6 +37,7 @@ export interface LoadedPartition {
   spec: unknown;
   state: 'done' | 'skipped';
   rows_read: number;
+  rows_rejected: number;
   /** With every digit, to go on from there. */
   finished_at: string;
 }
@@ -52,7 +53,7 @@ export async function loadedPartitions(
   limit: number,
 ): Promise<LoadedPartition[]> {
   const { rows } = await sql<LoadedPartition>`
-    select id, key, fingerprint, spec, state, rows_read, finished_at::text as finished_at
+    select id, key, fingerprint, spec, state, rows_read, rows_rejected, finished_at::text as finished_at
     from drayage.partitions
     where run_id = ${run} and state in ('done', 'skipped')
       and (finished_at, id) > (${after?.finished_at ?? '-infinity'}::timestamptz, ${after?.id ?? 0}::bigint)
@@ -63,7 +64,7 @@ export async function loadedPartitions(
 /** Some partitions that are in the tables and had rows, by chance. */
 export async function randomPartitions(db: ControlDb, run: number, limit: number): Promise<LoadedPartition[]> {
   const { rows } = await sql<LoadedPartition>`
-    select id, key, fingerprint, spec, state, rows_read, finished_at::text as finished_at
+    select id, key, fingerprint, spec, state, rows_read, rows_rejected, finished_at::text as finished_at
     from drayage.partitions
     where run_id = ${run} and (state = 'skipped' or (state = 'done' and rows_read > rows_rejected))
     order by random() limit ${limit}`.execute(db);

@@ -3,9 +3,9 @@ import { DrayageError, explain } from '../base/errors.ts';
 import { partitionKeys } from '../control/partitions.ts';
 import { laterRuns } from '../control/verifications.ts';
 import type { Comparison } from '../sinks/compare.ts';
-import { isOfSource, type ReadRun, type RunReader } from './verify-reader.ts';
+import type { ReadRun, RunReader } from './verify-reader.ts';
 import type { NamedDifference, Verification } from './verify-report.ts';
-import { Comparisons } from './verify-rows.ts';
+import { Comparisons, isOfSource } from './verify-rows.ts';
 
 /** Differences that are told with their values. */
 export const TOLD = 20;
@@ -32,12 +32,13 @@ export async function compareByKeys(
   let partitions = 0;
   for await (const source of reader.sources(run)) {
     partitions++;
-    const { id } = source.partition;
-    await reader.tolerate(source, () => comparisons.judge(source, undefined, (comparison) => comparison.judge(id)));
+    await reader.tolerate(source, () => comparisons.add(source, 'judge'));
   }
+  await comparisons.settle('judge');
   // Of several versions of a row it is not the last one that counts, but any of them.
   const anyOfThem = run.routes.some(({ target }) => target.version !== undefined || target.onConflict === 'ignore');
-  if (anyOfThem && partitions > 1) await pardon(comparisons, reader, run, note);
+  if (anyOfThem && partitions > 1 && (await comparisons.counts()).length > 0)
+    await pardon(comparisons, reader, run, note);
   await pardonLaterRuns(comparisons, reader, run.id, open, note);
   return {
     comparisons: comparisons.all(),
@@ -77,18 +78,16 @@ async function pardon(
   run: ReadRun,
   note: (text: string) => void,
 ): Promise<number> {
-  let pardoned = 0;
+  const before = comparisons.pardoned;
   for await (const source of reader.sources(run)) {
     if (source.partition.state === 'skipped') continue;
-    const judge = async (comparison: Comparison) => {
-      pardoned += await comparison.pardon();
-    };
-    await comparisons.judgeKnown(source, judge).catch((error) => {
+    await comparisons.add(source, 'pardon', { known: true }).catch((error) => {
       if (!isOfSource(error)) throw error;
       note(`${source.partition.key} of run ${run.id} cannot be read again: ${explain(error)}`);
     });
   }
-  return pardoned;
+  await comparisons.settle('pardon');
+  return comparisons.pardoned - before;
 }
 
 async function findings(

@@ -1,4 +1,4 @@
-import { DrayageError, explain } from '../base/errors.ts';
+import { explain } from '../base/errors.ts';
 import type { ControlDb } from '../control/db.ts';
 import { partitionKeys } from '../control/partitions.ts';
 import { excludedRows, type LoadedPartition, loadedPartitions } from '../control/verifications.ts';
@@ -7,7 +7,7 @@ import type { SourceContext } from '../model/source.ts';
 import type { Difference } from '../sinks/compare.ts';
 import type { PreparedJob } from './prepare.ts';
 import type { NamedDifference, Verification } from './verify-report.ts';
-import type { RowSource } from './verify-rows.ts';
+import { isOfSource, type RowSource } from './verify-rows.ts';
 
 const PAGE = 500;
 
@@ -44,7 +44,9 @@ export class RunReader {
   }
 
   async sourceOf({ prepared, routes }: ReadRun, partition: LoadedPartition): Promise<RowSource> {
-    return { prepared, routes, context: this.#context, partition, excluded: await excludedRows(this.db, partition) };
+    const none = partition.state === 'done' && partition.rows_rejected === 0;
+    const excluded = none ? [] : await excludedRows(this.db, partition);
+    return { prepared, routes, context: this.#context, partition, excluded };
   }
 
   /** A partition that cannot be read again is told, and the others go on. */
@@ -65,9 +67,4 @@ export class RunReader {
     const keys = await partitionKeys(this.db, ids);
     return differences.map((difference) => ({ ...difference, partition: keys.get(difference.partition) ?? '' }));
   }
-}
-
-/** Whether it is about what is read, rather than about what is done with it. */
-export function isOfSource(error: unknown): error is DrayageError {
-  return error instanceof DrayageError && error.code.startsWith('SOURCE_');
 }

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { rowToJson } from '../arrow/row-json.ts';
+import { DrayageError } from '../base/errors.ts';
 import type { ExcludedRow, LoadedPartition } from '../control/verifications.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceBatch } from '../model/sink.ts';
@@ -21,8 +22,8 @@ export interface RowSource {
   excluded: readonly ExcludedRow[];
 }
 
-/** Judges the rows of one table that are staged in a comparison. */
-export type Judge = (comparison: Comparison) => Promise<unknown>;
+/** What is done with rows that are staged; see `Comparison`. */
+export type Verdict = 'judge' | 'pardon';
 
 /**
  * Comparisons of the tables of a job; one per table, and more of them when partitions differ in what they fill.
@@ -32,6 +33,8 @@ export class Comparisons {
   readonly #client: ClientBase;
   readonly #name: string;
   readonly #byColumns = new Map<string, Comparison>();
+  /** Rows of which something wrong was taken back. */
+  pardoned = 0;
 
   /** @param name tells the comparisons of one transaction apart; a word */
   constructor(client: ClientBase, name: string) {
@@ -48,35 +51,31 @@ export class Comparisons {
     return this.#byColumns.get(identity(table.oid, columns));
   }
 
-  /** Reads a partition and has its rows judged, table by table. */
-  async judge(source: RowSource, rows: RowFilter | undefined, judge: Judge): Promise<number> {
+  /**
+   * Reads a partition for a verdict, which may wait for rows of further partitions; `settle` gives what is left.
+   * @param known whether only tables and columns count that were compared before
+   * @returns how many rows were read
+   */
+  async add(source: RowSource, verdict: Verdict, options: { rows?: RowFilter | undefined; known?: boolean } = {}) {
     return withRows(source, async (opened) => {
-      await spoolAll(opened, source, rows);
+      await spoolAll(opened, source, options.rows);
       let staged = 0;
       for (const route of source.routes) {
-        const reading = await opened.reading(route, rows);
+        const reading = await opened.reading(route, options.rows);
         const columns = mapColumns(reading.schema, route.table, route.target);
-        const comparison = this.find(route, columns) ?? this.#add(route, columns);
-        staged += await stageRows(comparison, route, reading, columns, source.excluded);
-        await judge(comparison);
+        const comparison = this.find(route, columns) ?? (options.known ? undefined : this.#add(route, columns));
+        if (!comparison) continue;
+        const rows = await stageRows(comparison, route, reading, columns, source);
+        if (comparison.staged(source.partition.id, rows)) this.pardoned += Number((await comparison[verdict]()) ?? 0);
+        staged += rows;
       }
       return staged;
     });
   }
 
-  /** As `judge`, but only for tables and columns that were compared before. */
-  async judgeKnown(source: RowSource, judge: Judge): Promise<void> {
-    await withRows(source, async (opened) => {
-      await spoolAll(opened, source);
-      for (const route of source.routes) {
-        const reading = await opened.reading(route);
-        const columns = mapColumns(reading.schema, route.table, route.target);
-        const comparison = this.find(route, columns);
-        if (!comparison) continue;
-        await stageRows(comparison, route, reading, columns, source.excluded);
-        await judge(comparison);
-      }
-    });
+  /** Gives a verdict on what still waits for one. */
+  async settle(verdict: Verdict): Promise<void> {
+    for (const comparison of this.all()) this.pardoned += Number((await comparison[verdict]()) ?? 0);
   }
 
   async counts() {
@@ -99,6 +98,11 @@ export class Comparisons {
     this.#byColumns.set(identity(table.oid, columns), made);
     return made;
   }
+}
+
+/** Whether it is about what is read, rather than about what is done with it. */
+export function isOfSource(error: unknown): error is DrayageError {
+  return error instanceof DrayageError && error.code.startsWith('SOURCE_');
 }
 
 function identity(oid: number, columns: readonly { name: string }[]): string {
@@ -167,7 +171,7 @@ async function stageRows(
   { table }: Route,
   reading: Reading,
   columns: readonly MappedColumn[],
-  excluded: readonly ExcludedRow[],
+  { excluded, partition }: RowSource,
 ): Promise<number> {
   const intake = new Intake(table.sql, columns, async () => undefined);
   const exclusion = new Exclusion(
@@ -188,7 +192,9 @@ async function stageRows(
     }
     await copy.finish();
   } catch (error) {
-    await copy.abandon();
+    // What could be read is judged; a COPY that is given up would take the whole transaction with it.
+    if (isOfSource(error)) comparison.staged(partition.id, await copy.finish());
+    else await copy.abandon();
     throw error;
   }
   return staged;

@@ -19,9 +19,9 @@ import { type PreparedJob, prepareJob } from './prepare.ts';
 import { settledRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 import { compareByKeys, type KeyFindings, TOLD } from './verify-keys.ts';
-import { isOfSource, type ReadRun, RunReader } from './verify-reader.ts';
+import { type ReadRun, RunReader } from './verify-reader.ts';
 import { countsOf, type Verification, type VerificationMethod } from './verify-report.ts';
-import { Comparisons, chooseRows, loadedColumns } from './verify-rows.ts';
+import { Comparisons, chooseRows, isOfSource, loadedColumns } from './verify-rows.ts';
 
 export interface VerifyOptions {
   /** Rows of the source that are looked up one by one, whatever the sums say. */
@@ -163,9 +163,10 @@ async function compareSample(
     const source = await reader.sourceOf(run, partition);
     await reader.tolerate(source, async () => {
       const rows = await chooseRows(source, count);
-      checked += await comparisons.judge(source, rows, (comparison) => comparison.judge(partition.id));
+      checked += await comparisons.add(source, 'judge', { rows });
     });
   }
+  await comparisons.settle('judge');
   // A row may have been replaced by a later one, which the comparison of all rows knows.
   for (const comparison of comparisons.all()) {
     const whole = byKeys?.comparisons.find(({ table }) => table.oid === comparison.table.oid);

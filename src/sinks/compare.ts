@@ -23,6 +23,12 @@ export interface Difference {
   fields: DifferentField[];
 }
 
+/** Rows that are judged together: small partitions would take longer to judge than to read. */
+const STAGED_ROWS = 20_000;
+/** The column that numbers them in the order in which they came. */
+const NUMBER = 'drayage_number';
+/** With one more for the number, a table has all that it can have (`MaxHeapAttributeNumber`). */
+const MOST_COLUMNS = 1600;
 /** Rows that are told with their values. */
 const TOLD = 100;
 /** Characters of a value that are told. */
@@ -42,6 +48,9 @@ export class Comparison {
   readonly #columns: readonly MappedColumn[];
   readonly #id: string;
   #opened = false;
+  /** Whose rows are staged, and the number of the first one of each. */
+  #partitions: { partition: number; first: number }[] = [];
+  #rows = 0;
   /** Whether rows without a key have been counted against those of the table. */
   #counted = false;
 
@@ -67,11 +76,18 @@ export class Comparison {
     return `pg_temp.drayage_suspects_${this.#id}`;
   }
 
-  /** Where the next rows are copied to. @param columns the same ones, as they lie in what is read */
+  /** Where the rows of a partition are copied to. @param columns the same ones, as they lie in what is read */
   async stage(columns: readonly MappedColumn[]): Promise<RowCopy> {
-    if (this.#opened) await this.#client.query(`truncate ${this.#stage}; drop index if exists ${this.#stage}_key`);
-    else await this.#open();
+    if (!this.#opened) await this.#open();
     return new RowCopy(this.#client, this.#stage, columns);
+  }
+
+  /** Says whose rows were staged, and how many. @returns whether it is time to judge them */
+  staged(partition: number, rows: number): boolean {
+    if (rows === 0) return false;
+    this.#partitions.push({ partition, first: this.#rows + 1 });
+    this.#rows += rows;
+    return this.#rows >= STAGED_ROWS || !this.#isNumbered;
   }
 
   async #open(): Promise<void> {
@@ -80,39 +96,86 @@ export class Comparison {
     const what = this.key.length > 0 ? this.#names().join(', ') : 'null::bytea as image, null::text as content';
     await this.#client.query(
       `create temp table ${bare(this.#stage)} on commit drop as select ${list} from ${this.table.sql} with no data;
+       ${this.#isNumbered ? `alter table ${this.#stage} add column ${NUMBER} integer generated always as identity;` : ''}
        create temp table ${bare(this.#suspects)} on commit drop as select ${what}, ${told} from ${this.table.sql} with no data`,
     );
     this.#opened = true;
   }
 
-  /** Judges what is staged. Whatever earlier rows with the same key were found to be no longer counts. */
-  async judge(partition: number): Promise<void> {
+  /** A table may be as wide as tables can be: then a stage holds one partition. */
+  get #isNumbered(): boolean {
+    return this.#columns.length < MOST_COLUMNS;
+  }
+
+  /**
+   * Judges what is staged, in the order in which it came. Whatever earlier rows with the same key were found to be no
+   * longer counts.
+   */
+  async judge(): Promise<void> {
+    if (this.#rows === 0) return;
     const { key } = this.#target;
     const [index] = keyIndexes(this.table, key);
     if (key.length > 0 && index) await dropSuperseded(this.#client, this.#stage, this.#target, index.predicate);
-    if (this.key.length === 0) return this.#note(partition);
     await this.#client.query(`analyze ${this.#stage}`);
+    await (this.key.length > 0 ? this.#lookUp() : this.#note());
+    await this.#clear();
+  }
+
+  async #lookUp(): Promise<void> {
     await this.#client.query(`delete from ${this.#suspects} x using ${this.#stage} s where ${this.#same('x', 's')}`);
     await this.#client.query(
       `insert into ${this.#suspects}
-       select ${this.#names('s').join(', ')}, $1, case when t.drayage_found then 'different' else 'missing' end,
+       select ${this.#names('s').join(', ')}, ${this.#partitionOf('s')},
+         case when t.drayage_found then 'different' else 'missing' end,
          case when row_number() over () <= ${TOLD} and t.drayage_found then ${this.#fields()} end
        from ${this.#stage} s left join (select *, true as drayage_found from ${this.table.sql}) t on ${this.#same('t', 's')}
        where t.drayage_found is null or ${this.#image('t')} operator(pg_catalog.*<>) ${this.#image('s')}`,
-      [partition],
+      this.#partitionValues(),
     );
+  }
+
+  /** Notes what is staged by its content. */
+  async #note(): Promise<void> {
+    await this.#client.query(
+      `insert into ${this.#suspects} (image, content, partition, kind)
+       select sha256(record_send(${this.#image('s')})), left((to_jsonb(s) - '${NUMBER}')::text, ${TOLD_CHARACTERS}),
+         ${this.#partitionOf('s')}, 'missing' from ${this.#stage} s`,
+      this.#partitionValues(),
+    );
+  }
+
+  /** The partition that a staged row came from. */
+  #partitionOf(alias: string): string {
+    const place = this.#isNumbered ? `width_bucket(${alias}.${NUMBER}, $2::integer[])` : '$2::integer';
+    return `($1::bigint[])[${place}]`;
+  }
+
+  #partitionValues(): unknown[] {
+    const partitions = this.#partitions.map(({ partition }) => partition);
+    return [partitions, this.#isNumbered ? this.#partitions.map(({ first }) => first) : 1];
   }
 
   /** Takes back what was found wrong with rows that the table holds as they are staged now. @returns how many */
   async pardon(): Promise<number> {
-    if (this.key.length === 0) return 0;
-    await this.#client.query(`analyze ${this.#stage}`);
-    const { rowCount } = await this.#client.query(
-      `delete from ${this.#suspects} x using ${this.#stage} s, ${this.table.sql} t
-       where ${this.#same('x', 's')} and ${this.#same('t', 's')}
-         and ${this.#image('t')} operator(pg_catalog.*=) ${this.#image('s')}`,
-    );
-    return rowCount ?? 0;
+    if (this.#rows === 0) return 0;
+    let pardoned = 0;
+    if (this.key.length > 0) {
+      await this.#client.query(`analyze ${this.#stage}`);
+      const { rowCount } = await this.#client.query(
+        `delete from ${this.#suspects} x using ${this.#stage} s, ${this.table.sql} t
+         where ${this.#same('x', 's')} and ${this.#same('t', 's')}
+           and ${this.#image('t')} operator(pg_catalog.*=) ${this.#image('s')}`,
+      );
+      pardoned = rowCount ?? 0;
+    }
+    await this.#clear();
+    return pardoned;
+  }
+
+  async #clear(): Promise<void> {
+    await this.#client.query(`truncate ${this.#stage} restart identity; drop index if exists ${this.#stage}_key`);
+    this.#partitions = [];
+    this.#rows = 0;
   }
 
   /** Leaves only what another comparison of the same table found wrong, too. */
@@ -120,15 +183,6 @@ export class Comparison {
     if (!this.#opened || !other.#opened || this.key.length === 0) return;
     await this.#client.query(
       `delete from ${this.#suspects} x where not exists (select from ${other.#suspects} s where ${this.#same('x', 's')})`,
-    );
-  }
-
-  /** Notes what is staged by its content. */
-  async #note(partition: number): Promise<void> {
-    await this.#client.query(
-      `insert into ${this.#suspects} (image, content, partition, kind)
-       select sha256(record_send(${this.#image('s')})), left(row_to_json(s)::text, ${TOLD_CHARACTERS}), $1, 'missing' from ${this.#stage} s`,
-      [partition],
     );
   }
 
