@@ -136,6 +136,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'floats',
+    rowGroupRows: 5000,
     select: each(FLOATS, (n) => `(hash(i, ${n}) % 1000000 / 997)::float as f${n}`).join(', '),
     rows: 10_000,
     table: each(FLOATS, (n) => `f${n} real`).join(', '),

@@ -20,6 +20,11 @@ export class Duck {
   readonly #options: DuckOptions;
   #database: Promise<duckdb.Database> | undefined;
   #memoryMb: number;
+  /** Partitions being read, and whether another one was, at some time. */
+  readonly #readings = new Set<{ crowded: boolean }>();
+  /** How many may be read side by side. */
+  #sideBySide = Number.POSITIVE_INFINITY;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(options: DuckOptions) {
     this.#options = options;
@@ -33,16 +38,37 @@ export class Duck {
     await duckdb.query(connection, `set TimeZone = 'UTC'`);
     const memoryMb = this.#memoryMb;
     if (memoryMb !== this.#options.memoryMb) await duckdb.query(connection, `set memory_limit = '${memoryMb}MB'`);
-    return new DuckConnection(connection, (error) => {
-      // Measured by what this connection had: several that run out together ask for the same.
-      if (error.code === 'OUT_OF_MEMORY') this.#growTo(Math.min(memoryMb * GROWTH, totalmem() / 2 ** 21));
-      else this.#database = undefined;
+    return new DuckConnection(connection, () => {
+      this.#database = undefined;
     });
   }
 
-  /** A file whose row groups are larger than the limit cannot be read with less; one like it may follow. */
-  #growTo(memoryMb: number): void {
-    this.#memoryMb = Math.max(this.#memoryMb, Math.round(memoryMb));
+  /** As `use`, for the reading of a partition, which waits for its turn when memory is short. */
+  async useInTurn<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
+    while (this.#readings.size >= this.#sideBySide) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const reading = { crowded: false };
+    this.#readings.add(reading);
+    if (this.#readings.size > 1) for (const one of this.#readings) one.crowded = true;
+    const memoryMb = this.#memoryMb;
+    try {
+      return await this.use(work);
+    } catch (error) {
+      if (error instanceof DrayageError && error.code === 'OUT_OF_MEMORY') this.#makeRoom(reading.crowded, memoryMb);
+      throw error;
+    } finally {
+      this.#readings.delete(reading);
+      this.#waiting.shift()?.();
+    }
+  }
+
+  /**
+   * For the next attempt, and others like it: partitions that are too large side by side are read one after the other,
+   * and one that is too large alone gets more memory.
+   * @param memoryMb what there was: several that ran out together ask for the same
+   */
+  #makeRoom(crowded: boolean, memoryMb: number): void {
+    if (crowded) this.#sideBySide = 1;
+    else this.#memoryMb = Math.max(this.#memoryMb, Math.round(Math.min(memoryMb * GROWTH, totalmem() / 2 ** 21)));
   }
 
   async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
@@ -85,13 +111,13 @@ export class Duck {
 /** A DuckDB connection; statements on one connection run one after the other. */
 export class DuckConnection {
   readonly #connection: duckdb.Connection;
-  readonly #onFailure: (error: DrayageError) => void;
+  readonly #onPoisoned: () => void;
   #open = true;
 
-  /** @param onFailure told of what concerns the whole instance: an internal error, or a lack of memory */
-  constructor(connection: duckdb.Connection, onFailure: (error: DrayageError) => void) {
+  /** @param onPoisoned told of an internal error, after which nothing works any more */
+  constructor(connection: duckdb.Connection, onPoisoned: () => void) {
     this.#connection = connection;
-    this.#onFailure = onFailure;
+    this.#onPoisoned = onPoisoned;
   }
 
   /**
@@ -99,9 +125,18 @@ export class DuckConnection {
    * @throws TRANSFORM_INVALID when DuckDB does not accept it
    */
   async stream(sql: string): Promise<duckdb.Result> {
+    const prepared = await this.prepare(sql);
     try {
-      const prepared = await duckdb.prepare(this.#connection, sql);
       return await duckdb.execute_prepared_streaming(prepared);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  /** Makes a statement ready, without running it. @throws TRANSFORM_INVALID when DuckDB does not accept it */
+  async prepare(sql: string): Promise<duckdb.PreparedStatement> {
+    try {
+      return await duckdb.prepare(this.#connection, sql);
     } catch (error) {
       throw this.#failure(error);
     }
@@ -109,8 +144,9 @@ export class DuckConnection {
 
   /** Runs a statement to its end. @throws as `stream`, and for what goes wrong on the way */
   async execute(sql: string): Promise<duckdb.Result> {
+    const prepared = await this.prepare(sql);
     try {
-      return await duckdb.execute_prepared(await duckdb.prepare(this.#connection, sql));
+      return await duckdb.execute_prepared(prepared);
     } catch (error) {
       throw this.#failure(error);
     }
@@ -152,7 +188,7 @@ export class DuckConnection {
     const message = error instanceof Error ? error.message : String(error);
     const failure = duckFailure(message, error);
     const poisoned = /^INTERNAL Error|database has been invalidated/i.test(message);
-    if (poisoned || failure.code === 'OUT_OF_MEMORY') this.#onFailure(failure);
+    if (poisoned) this.#onPoisoned();
     return failure;
   }
 }

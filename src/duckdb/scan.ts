@@ -135,7 +135,7 @@ export async function rows(connection: DuckConnection, sql: string): Promise<Rec
 
 /** The columns that a query gives, without running it. */
 export async function describe(connection: DuckConnection, sql: string): Promise<DuckColumn[]> {
-  const columns = resultColumns(await dryRun(connection, sql)).map(({ name, type }) => duckColumn(name, type));
+  const columns = (await preparedColumns(connection, sql)).map(({ name, type }) => duckColumn(name, type));
   const types = await untyped(connection, sql, columns);
   return columns.map((column, index) => ({ ...column, type: types.get(index) ?? column.type }));
 }
@@ -157,9 +157,15 @@ async function untyped(
 
 /** The Arrow schema that `scan` gives for a query, without running it. */
 export async function schemaOf(connection: DuckConnection, sql: string): Promise<Schema> {
-  return resultSchema(resultColumns(await dryRun(connection, sql)));
+  return resultSchema(await preparedColumns(connection, sql));
 }
 
-function dryRun(connection: DuckConnection, sql: string): Promise<duckdb.Result> {
-  return connection.execute(`select * from (${sql}) limit 0`);
+async function preparedColumns(connection: DuckConnection, sql: string): Promise<ResultColumn[]> {
+  const prepared = await connection.prepare(sql);
+  const columns = Array.from({ length: duckdb.prepared_statement_column_count(prepared) }, (_, index) => ({
+    name: duckdb.prepared_statement_column_name(prepared, index),
+    type: duckdb.prepared_statement_column_logical_type(prepared, index),
+  }));
+  duckdb.destroy_prepare_sync(prepared);
+  return columns;
 }

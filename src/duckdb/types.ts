@@ -71,6 +71,8 @@ export interface DuckColumn {
    * transform has to cast it.
    */
   expression(form: Form): string | undefined;
+  /** What it becomes in Arrow when it is read as it is. */
+  field: Field | undefined;
 }
 
 export function duckColumn(name: string, type: duckdb.LogicalType): DuckColumn {
@@ -84,7 +86,7 @@ export function duckColumn(name: string, type: duckdb.LogicalType): DuckColumn {
     if (cast === undefined) return undefined;
     return cast === typeText(type) ? quoted : `${quoted}::${cast}`;
   };
-  return { name, type: typeText(type), expression };
+  return { name, type: typeText(type), expression, field: arrowField(name, type) };
 }
 
 function isNested(id: number): boolean {

@@ -21,18 +21,17 @@ export interface Compiled {
   numbered: boolean;
 }
 
-const IDENTITY = 'select * from source';
-
 /**
  * Makes `source` a view of the relation and finds out what the query gives.
  * @param relation as an open partition has it
+ * @param text the transform; without one the relation is taken as it is
  * @throws TRANSFORM_INVALID
  */
-export async function compileSql(
-  connection: DuckConnection,
-  relation: string,
-  text: string = IDENTITY,
-): Promise<Compiled> {
+export async function compileSql(connection: DuckConnection, relation: string, text?: string): Promise<Compiled> {
+  if (text === undefined) {
+    const columns = await describe(connection, relation);
+    return { query: relation, columns: columns.filter(({ name }) => name !== ROW), numbered: true };
+  }
   const row = quoteIdentifier(ROW);
   await rows(connection, `create or replace temp view source as select * exclude (${row}) from (${relation})`);
   const columns = await describe(connection, text).catch((error) => {

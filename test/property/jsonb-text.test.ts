@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { jsonEncoder } from '../../src/postgres/encode/json.ts';
+import { JsonbBytes } from '../../src/postgres/encode/jsonb-bytes.ts';
 import { jsonbText } from '../../src/postgres/encode/jsonb-text.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { encodeValues } from '../helpers/encode-values.ts';
@@ -66,12 +67,52 @@ const document = fc.letrec<{ value: string }>((tie) => ({
   ),
 })).value;
 
+/** As the quicker way writes them, one behind the other; undefined for those that it leaves to the other. */
+function quickly(documents: readonly string[]): (string | undefined)[] {
+  const input = Buffer.from(documents.join(''));
+  const written = new JsonbBytes();
+  let from = 0;
+  return documents.map((document) => {
+    const start = written.length;
+    const to = from + Buffer.byteLength(document);
+    const whole = written.append(input, from, to);
+    from = to;
+    return whole ? Buffer.from(written.bytes.subarray(start, written.length)).toString() : undefined;
+  });
+}
+
+test('the quicker way leaves nothing aside that is usual', () => {
+  const usual = ['{"b":[1,-2.5,0.25],"aa":{"x":"é","a":null,"x":true}}', ' [ ] ', '-0.5', '12', '{}', '"text"', '7'];
+  expect(quickly(usual)).toEqual(usual.map(jsonbText));
+  const odd = [
+    '1e5',
+    '-0',
+    '-0.00',
+    '"\\n"',
+    '01',
+    '1.',
+    '{"a":1,}',
+    '[1 2]',
+    'tru',
+    '"',
+    '[',
+    '',
+    '{"a" 1}',
+    '\u0001',
+    '"\t"',
+  ];
+  expect(odd.map((one) => quickly([one])[0])).toEqual(odd.map(() => undefined));
+});
+
 test('any document is written as jsonb writes it, and writing it once more changes nothing', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(document, { minLength: 20, maxLength: 40 }), async (documents) => {
       const written = documents.map(jsonbText);
       expect(written).toEqual(await byPostgres(documents));
       expect(written.map(jsonbText)).toEqual(written);
+      expect(quickly(documents)).toEqual(
+        written.map((one, at) => (quickly([documents[at]!])[0] === undefined ? undefined : one)),
+      );
     }),
     cases(150),
   );
