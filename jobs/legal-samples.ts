@@ -4,7 +4,11 @@ export default defineJob({
   name: 'legal-samples',
   description: 'Legal training samples from Parquet or JSONL into legal_samples',
   params: {
-    path: { type: 'string', default: 'data/legal', help: 'file, folder or glob of .parquet and .jsonl files' },
+    path: {
+      type: 'string',
+      default: 'data/legal',
+      help: 'file, folder, glob or s3:// prefix of .parquet and .jsonl files',
+    },
   },
   source: ({ path }) =>
     files(path, {

@@ -39,6 +39,7 @@ export const CODES = {
   OUT_OF_MEMORY: transientFailure,
   TARGET_INVALID: terminalUsage,
   TYPE_UNMAPPED: terminalUsage,
+  EXPORT_REFUSED: terminalUsage,
   LOAD_REFUSED: terminalFailure,
   TOO_MANY_REJECTS: terminalFailure,
   REPLAY_REFUSED: terminalUsage,

@@ -3,6 +3,7 @@ import { copy } from './copy.ts';
 import { db } from './db.ts';
 import { doctor } from './doctor.ts';
 import { enqueue } from './enqueue.ts';
+import { exportVerb } from './export.ts';
 import { jobs } from './jobs.ts';
 import { plan } from './plan.ts';
 import { rejects } from './rejects.ts';
@@ -12,4 +13,17 @@ import { verify } from './verify.ts';
 import { work } from './work.ts';
 
 /** One line per verb, in the order of the help. */
-export const VERBS: readonly Verb[] = [jobs, plan, run, copy, enqueue, work, status, rejects, verify, db, doctor];
+export const VERBS: readonly Verb[] = [
+  jobs,
+  plan,
+  run,
+  copy,
+  enqueue,
+  work,
+  status,
+  rejects,
+  exportVerb,
+  verify,
+  db,
+  doctor,
+];
