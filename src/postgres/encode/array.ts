@@ -51,14 +51,14 @@ class ArrayEncoder implements ColumnEncoder {
       report(row, 'array_shape', 'the lists in it are not all of the same length, or one of them is null or empty');
     }
     if (!this.#element.check) return;
-    const faults = new Map<number, [string, string]>();
-    this.#element.check(shape.elements, (place, reason, message) => faults.set(place, [reason, message]));
+    const faults = new Map<number, Parameters<Report>>();
+    this.#element.check(shape.elements, (...fault) => faults.set(fault[0], fault));
     if (faults.size === 0) return;
     for (let row = 0; row < data.length; row++) {
       if (!isValid(data, row) || !shape.read(row)) continue;
       for (let place = shape.from; place < shape.to; place++) {
-        const fault = faults.get(place);
-        if (fault) report(row, fault[0], `element ${place - shape.from + 1}: ${fault[1]}`);
+        const [, reason, message, final] = faults.get(place) ?? [];
+        if (reason !== undefined) report(row, reason, `element ${place - shape.from + 1}: ${message}`, final);
       }
     }
   }

@@ -2,7 +2,7 @@ import type { Data, RecordBatch } from '../../arrow/batch.ts';
 import { hasNulls, isValid } from '../../arrow/cells.ts';
 import type { Checksum } from '../checksum.ts';
 import { LOSSES, type Loss } from './coerce.ts';
-import type { ColumnEncoder, Fault } from './column.ts';
+import type { ColumnEncoder, Fault, Report } from './column.ts';
 
 export interface EncodedColumn {
   name: string;
@@ -53,8 +53,8 @@ export class BatchEncoder {
     for (const { name, position, encoder, notNull, allowed } of this.#columns) {
       const data = columnData(batch, position);
       const lost = new Set<number>();
-      const report = (row: number, reason: string, message: string) => {
-        if (allowed && reason === LOSSES[allowed]) lost.add(row);
+      const report: Report = (row, reason, message, final) => {
+        if (allowed && !final && reason === LOSSES[allowed]) lost.add(row);
         else if (!faults.has(row)) faults.set(row, { row, column: name, reason, message });
       };
       if (notNull && hasNulls(data)) reportNulls(data, report);

@@ -56,7 +56,8 @@ export interface Fault {
   message: string;
 }
 
-export type Report = (row: number, reason: string, message: string) => void;
+/** @param final whether there is nothing that could be written, whatever the job allows the column to lose */
+export type Report = (row: number, reason: string, message: string, final?: boolean) => void;
 
 /** Where the values of the rows [from, to) go: `at[i - from]` is the position of row i's next cell in `out`. */
 export interface Target {

@@ -47,8 +47,8 @@ class CompositeEncoder implements ColumnEncoder {
 
   check(data: Data, report: Report): void {
     for (const { name, position, encoder } of this.#members) {
-      encoder?.check?.(data.children[position]!, (row, reason, message) => {
-        if (isValid(data, row)) report(row, reason, `member "${name}": ${message}`);
+      encoder?.check?.(data.children[position]!, (row, reason, message, final) => {
+        if (isValid(data, row)) report(row, reason, `member "${name}": ${message}`, final);
       });
     }
   }

@@ -59,7 +59,7 @@ export function parsed(parse: (text: string) => Uint8Array, reason: string): Col
   };
   return {
     check(data, report) {
-      for (const { row, reason, message } of open(data).faults) report(row, reason, message);
+      for (const { row, reason, message } of open(data).faults) report(row, reason, message, true);
     },
     size(data, from, to, sizes) {
       const { images } = open(data);
