@@ -15,6 +15,8 @@ import { connectClient } from './pool.ts';
 
 const USER = 'postgres';
 const DATABASE = 'drayage';
+/** What the connection is called that tells of a process. */
+const PRESENCE = 'dray presence';
 const WAIT_MS = 30_000;
 
 export interface Embedded {
@@ -39,7 +41,7 @@ export async function joinEmbedded(home: string): Promise<Embedded> {
     const place = await placeServer(home);
     const { started, recovered } = await ensureRunning(place);
     const url = await urlOf(place);
-    const presence = await connectClient(url, 'dray presence');
+    const presence = await connectClient(url, PRESENCE);
     return { url, started, recovered, leave: () => leave(home, place, presence) };
   } finally {
     await unlock();
@@ -135,10 +137,11 @@ async function answers(place: Placement): Promise<boolean> {
 async function leave(home: string, place: Placement, presence: pg.Client): Promise<void> {
   const unlock = await lock(home);
   try {
+    // The name goes at once; the connection is seen for a moment after it was ended.
     const { rows } = await presence
-      .query(
-        `select count(*) as others from pg_stat_activity
-         where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name like 'dray%'`,
+      .query(`set application_name = 'dray leaving'`)
+      .then(() =>
+        presence.query('select count(*)::int as others from pg_stat_activity where application_name = $1', [PRESENCE]),
       )
       .catch(() => ({ rows: [{ others: 1 }] }));
     await presence.end().catch(() => undefined);
