@@ -7,6 +7,7 @@ import {
   CreateTableCommand,
   type CreateTableCommandInput,
   DynamoDBClient,
+  waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 
 /** What a process needs to reach a server that checks no credentials. */
@@ -50,6 +51,8 @@ export class LocalDynamo {
 
   async create(input: CreateTableCommandInput): Promise<void> {
     await this.client.send(new CreateTableCommand({ BillingMode: 'PAY_PER_REQUEST', ...input }));
+    const waiting = { client: this.client, maxWaitTime: 20, minDelay: 0.02, maxDelay: 0.2 };
+    await waitUntilTableExists(waiting, { TableName: input.TableName! });
   }
 
   async put(table: string, items: Iterable<Record<string, AttributeValue>>): Promise<number> {
