@@ -1,22 +1,27 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { files } from '../../src/sources/files.ts';
+import { cases } from '../helpers/property.ts';
 import { openContext, readAll } from '../helpers/read-source.ts';
 
 let opened: Awaited<ReturnType<typeof openContext>>;
-const root = tmpdir();
+let root: string;
 let turn = 0;
 
 beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'drayage-formats-'));
   opened = await openContext(root);
 });
-afterAll(() => opened.close());
+afterAll(async () => {
+  await opened.close();
+  await rm(root, { recursive: true });
+});
 
 async function roundTrip(ending: string, content: string, options = {}) {
-  const name = `drayage-${process.pid}-${turn++}.${ending}`;
+  const name = `${turn++}.${ending}`;
   await writeFile(join(root, name), content);
   return readAll(files(name, options), opened.context);
 }
@@ -32,7 +37,7 @@ const table = fc
   .integer({ min: 2, max: 4 })
   .chain((width) => fc.array(fc.array(cell, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 30 }));
 
-const runs = { numRuns: 30 };
+const runs = cases(30);
 
 describe('CSV', () => {
   const columnsOf = (width: number) =>
