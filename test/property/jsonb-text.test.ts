@@ -81,6 +81,12 @@ function quickly(documents: readonly string[]): (string | undefined)[] {
   });
 }
 
+test('an object of many members is put into order like one of few', () => {
+  const names = Array.from({ length: 500 }, (_, index) => (index * 7919) % 250);
+  const large = `{${names.map((name, value) => `"k${name}":${value}`).join(',')}}`;
+  expect(quickly([large])).toEqual([jsonbText(large)]);
+});
+
 test('the quicker way leaves nothing aside that is usual', () => {
   const usual = ['{"b":[1,-2.5,0.25],"aa":{"x":"é","a":null,"x":true}}', ' [ ] ', '-0.5', '12', '{}', '"text"', '7'];
   expect(quickly(usual)).toEqual(usual.map(jsonbText));

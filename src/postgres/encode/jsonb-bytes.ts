@@ -1,3 +1,5 @@
+import { Members } from './jsonb-members.ts';
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
@@ -5,7 +7,11 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
+const OPENING_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
 const SPACE = 0x20;
 
 const TRUE = Buffer.from('true');
@@ -16,8 +22,6 @@ const NULL = Buffer.from('null');
 const MOST_DEPTH = 100;
 /** More might be more than numeric holds. */
 const MOST_DIGITS = 1000;
-/** A member of an object that is being written: where it begins, how long its key is, and where it ends. */
-const MEMBER = 3;
 
 /**
  * Writes JSON as jsonb gives it back, as `jsonbText` does, from bytes to bytes and without looking at what is seldom:
@@ -31,8 +35,7 @@ export class JsonbBytes {
   #at = 0;
   #end = 0;
   #depth = 0;
-  /** Of the objects around the place that is being read, one behind the other. */
-  readonly #members: number[] = [];
+  readonly #members = new Members();
 
   /** Appends the document in [from, to). @returns false when it is one for the slower way; nothing is appended then */
   append(input: Uint8Array, from: number, to: number): boolean {
@@ -43,7 +46,7 @@ export class JsonbBytes {
     this.#at = from;
     this.#end = to;
     this.#depth = 0;
-    this.#members.length = 0;
+    this.#members.clear();
     this.#skip();
     const whole = this.#value();
     this.#skip();
@@ -71,9 +74,9 @@ export class JsonbBytes {
     switch (this.#input[this.#at]) {
       case QUOTE:
         return this.#string();
-      case 0x7b:
+      case OPENING_BRACE:
         return this.#object();
-      case 0x5b:
+      case OPENING_BRACKET:
         return this.#array();
       case 0x74:
         return this.#word(TRUE);
@@ -88,67 +91,64 @@ export class JsonbBytes {
 
   #object(): boolean {
     const members = this.#members;
-    const first = members.length;
-    if (++this.#depth > MOST_DEPTH) return false;
-    const start = this.length;
-    this.#put(0x7b);
-    this.#at++;
-    this.#skip();
-    let ordered = true;
-    if (this.#peek() === 0x7d) this.#at++;
-    else {
-      for (;;) {
-        const member = members.length;
-        if (this.#peek() !== QUOTE) return false;
-        members.push(this.length, 0, 0);
-        if (!this.#string()) return false;
-        members[member + 1] = this.length - members[member]!;
-        if (member > first && ordered) ordered = this.#compare(member - MEMBER, member) < 0;
-        this.#skip();
-        if (this.#peek() !== COLON) return false;
-        this.#at++;
-        this.#put(COLON);
-        this.#put(SPACE);
-        this.#skip();
-        if (!this.#value()) return false;
-        members[member + 2] = this.length;
-        this.#skip();
-        const next = this.#peek();
-        this.#at++;
-        if (next === 0x7d) break;
-        if (next !== COMMA) return false;
-        this.#put(COMMA);
-        this.#put(SPACE);
-        this.#skip();
-      }
+    const first = members.count;
+    const start = this.length + 1;
+    if (!this.#opens(OPENING_BRACE)) return false;
+    if (this.#peek() !== CLOSING_BRACE) {
+      do if (!this.#member()) return false;
+      while (this.#continues());
     }
-    if (!ordered) this.#sort(first, start + 1);
-    this.#put(0x7d);
-    members.length = first;
-    this.#depth--;
+    this.length = members.sort(this.bytes, first, start, this.length);
+    return this.#closes(CLOSING_BRACE);
+  }
+
+  #member(): boolean {
+    if (this.#peek() !== QUOTE) return false;
+    const start = this.length;
+    if (!this.#string()) return false;
+    const key = this.length - start;
+    this.#skip();
+    if (this.#peek() !== COLON) return false;
+    this.#at++;
+    this.#put(COLON);
+    this.#put(SPACE);
+    this.#skip();
+    if (!this.#value()) return false;
+    this.#members.add(start, key, this.length);
     return true;
   }
 
   #array(): boolean {
-    if (++this.#depth > MOST_DEPTH) return false;
-    this.#put(0x5b);
+    if (!this.#opens(OPENING_BRACKET)) return false;
+    if (this.#peek() !== CLOSING_BRACKET) {
+      do if (!this.#value()) return false;
+      while (this.#continues());
+    }
+    return this.#closes(CLOSING_BRACKET);
+  }
+
+  #opens(bracket: number): boolean {
+    this.#put(bracket);
     this.#at++;
     this.#skip();
-    if (this.#peek() === 0x5d) this.#at++;
-    else {
-      for (;;) {
-        if (!this.#value()) return false;
-        this.#skip();
-        const next = this.#peek();
-        this.#at++;
-        if (next === 0x5d) break;
-        if (next !== COMMA) return false;
-        this.#put(COMMA);
-        this.#put(SPACE);
-        this.#skip();
-      }
-    }
-    this.#put(0x5d);
+    return ++this.#depth <= MOST_DEPTH;
+  }
+
+  /** Whether a comma follows; it is passed then. */
+  #continues(): boolean {
+    this.#skip();
+    if (this.#peek() !== COMMA) return false;
+    this.#at++;
+    this.#put(COMMA);
+    this.#put(SPACE);
+    this.#skip();
+    return true;
+  }
+
+  #closes(bracket: number): boolean {
+    if (this.#peek() !== bracket) return false;
+    this.#at++;
+    this.#put(bracket);
     this.#depth--;
     return true;
   }
@@ -200,40 +200,6 @@ export class JsonbBytes {
     this.#copy(word, 0, word.length);
     this.#at += word.length;
     return this.#at <= this.#end;
-  }
-
-  /** Puts the members from `first` on into the order of jsonb; of equal keys the last one stays. */
-  #sort(first: number, start: number): void {
-    const members = this.#members;
-    const order: number[] = [];
-    for (let member = first; member < members.length; member += MEMBER) order.push(member);
-    order.sort((a, b) => this.#compare(a, b) || a - b);
-    const kept = order.filter((member, index) => {
-      const next = order[index + 1];
-      return next === undefined || this.#compare(member, next) !== 0;
-    });
-    const written = this.bytes.slice(start, this.length);
-    this.length = start;
-    for (const [index, member] of kept.entries()) {
-      if (index > 0) {
-        this.#put(COMMA);
-        this.#put(SPACE);
-      }
-      this.#copy(written, members[member]! - start, members[member + 2]! - start);
-    }
-  }
-
-  /** Keys by the length of their bytes, then by the bytes. */
-  #compare(a: number, b: number): number {
-    const members = this.#members;
-    const length = members[a + 1]!;
-    if (length !== members[b + 1]!) return length - members[b + 1]!;
-    const [one, other] = [members[a]!, members[b]!];
-    for (let index = 0; index < length; index++) {
-      const difference = this.bytes[one + index]! - this.bytes[other + index]!;
-      if (difference !== 0) return difference;
-    }
-    return 0;
   }
 
   #copy(from: Uint8Array, start: number, end: number): void {
