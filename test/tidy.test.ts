@@ -14,9 +14,9 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/arrow'],
   ['src/duckdb', 'src/postgres', 'src/store'],
   ['src/model'],
-  ['src/sources', 'src/transforms', 'src/sinks', 'src/queue', 'src/control', 'src/ledger', 'src/lake'],
+  ['src/sources', 'src/transforms', 'src/sinks', 'src/queue', 'src/control', 'src/ledger'],
   ['src/runs'],
-  ['src/cli', 'src/web', 'src/index.ts'],
+  ['src/cli', 'src/index.ts'],
   ['workers', 'jobs', 'bench'],
 ];
 
@@ -34,13 +34,8 @@ const HOMES: Record<string, readonly string[]> = {
   '@aws-sdk/client-s3': ['src/store'],
   '@aws-sdk/lib-storage': ['src/store'],
   '@aws-sdk/client-dynamodb': ['src/store', 'jobs/samples'],
-  yaml: ['src/sources', 'src/lake', 'src/web'],
+  yaml: ['src/sources'],
   marked: ['src/sources'],
-  fastify: ['src/web'],
-  '@fastify/static': ['src/web'],
-  '@fastify/cookie': ['src/web'],
-  '@fastify/rate-limit': ['src/web'],
-  'prom-client': ['src/web'],
   drayage: ['jobs', 'bench'],
   fauxqs: ['bench'],
 };
