@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['src/arrow'],
   ['src/duckdb', 'src/postgres', 'src/store'],
   ['src/model'],
-  ['src/sources', 'src/transforms', 'src/sinks', 'src/queue', 'src/control', 'src/ledger'],
+  ['src/sources', 'src/transforms', 'src/sinks', 'src/queue', 'src/control', 'src/ledger', 'src/lake'],
   ['src/runs'],
   ['src/cli', 'src/index.ts'],
   ['workers', 'jobs', 'bench'],
@@ -34,7 +34,7 @@ const HOMES: Record<string, readonly string[]> = {
   '@aws-sdk/client-s3': ['src/store'],
   '@aws-sdk/lib-storage': ['src/store'],
   '@aws-sdk/client-dynamodb': ['src/store', 'jobs/samples'],
-  yaml: ['src/sources'],
+  yaml: ['src/sources', 'src/lake'],
   marked: ['src/sources'],
   drayage: ['jobs', 'bench'],
   fauxqs: ['bench'],
@@ -117,6 +117,10 @@ describe('imports', () => {
 });
 
 describe('files', () => {
+  test('all have their layer', () => {
+    expect(files.filter((file) => layerOf(file) === -1)).toEqual([]);
+  });
+
   test(`have at most ${LONGEST_FILE} lines`, () => {
     const long = files.filter((file) => readFileSync(join(ROOT, file), 'utf8').split('\n').length > LONGEST_FILE);
     expect(long).toEqual([]);
