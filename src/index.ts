@@ -3,6 +3,7 @@ export type { RecordBatch } from './arrow/batch.ts';
 export { DrayageError } from './base/errors.ts';
 export { deterministicUuid } from './base/ids.ts';
 export { ExactNumber, parseJson } from './base/json.ts';
+export { type LakeColumn, type LakeFile, liveFiles, type Manifest, parseManifest } from './lake/manifest.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
 export type { OpenRecords, Source, SourceFault, SourceRecord } from './model/source.ts';
 export { type Mode, type TargetOptions, table } from './model/target.ts';

@@ -40,6 +40,7 @@ export const CODES = {
   TARGET_INVALID: terminalUsage,
   TYPE_UNMAPPED: terminalUsage,
   EXPORT_REFUSED: terminalUsage,
+  LAKE_INVALID: terminalFailure,
   LOAD_REFUSED: terminalFailure,
   TOO_MANY_REJECTS: terminalFailure,
   REPLAY_REFUSED: terminalUsage,
