@@ -31,6 +31,7 @@ const HOMES: Record<string, readonly string[]> = {
   pino: ['src/base'],
   'pino-pretty': ['src/base'],
   commander: ['src/cli'],
+  'prom-client': ['src/runs'],
   '@aws-sdk/client-s3': ['src/store'],
   '@aws-sdk/lib-storage': ['src/store'],
   '@aws-sdk/client-dynamodb': ['src/store', 'jobs/samples'],
@@ -48,6 +49,8 @@ interface Import {
   /** A path below the root, or a package's name. */
   to: string;
   typeOnly: boolean;
+  /** Loaded when the code runs into it, not with its module. */
+  dynamic: boolean;
 }
 
 const files = ['src', 'workers', 'jobs', 'bench'].flatMap((folder) => list(folder));
@@ -69,7 +72,7 @@ function importsOf(file: string): Import[] {
     const inner = names.match(/^\{([^}]*)\}$/)?.[1];
     const allTypes = inner?.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type ')) ?? false;
     const to = target.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), target)) : target;
-    return { from: file, to, typeOnly: type !== undefined || allTypes };
+    return { from: file, to, typeOnly: type !== undefined || allTypes, dynamic: dynamic !== undefined };
   });
 }
 
@@ -107,6 +110,17 @@ describe('imports', () => {
       return undefined;
     };
     expect(files.map((file) => visit(file, [])).filter(Boolean)).toEqual([]);
+  });
+
+  test('load nothing heavy before a command is known', () => {
+    const reached = new Set(['src/cli/main.ts']);
+    for (const file of reached) {
+      for (const { from, to, typeOnly, dynamic } of imports) {
+        if (from === file && !typeOnly && !dynamic && !to.startsWith('node:')) reached.add(to);
+      }
+    }
+    const light = (to: string) => within(to, 'src/cli') || within(to, 'src/base') || within(to, 'src/model');
+    expect([...reached].filter((to) => !light(to))).toEqual(['commander']);
   });
 
   test('keep each dependency in its folder', () => {

@@ -1,6 +1,11 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that an old Node says what is missing instead of stumbling over TypeScript.
+import { join } from 'node:path';
+
 if (Number.parseInt(process.versions.node, 10) >= 24) {
+  // A start reads the compiled modules of the last one: half of what it would take otherwise.
+  const { enableCompileCache } = await import('node:module');
+  enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/dray'));
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));
 } else {

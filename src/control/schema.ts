@@ -31,6 +31,14 @@ export interface Loads {
   loaded_at: Generated<Date>;
 }
 
+export interface PartitionDurations {
+  run_id: number;
+  state: string;
+  le: number;
+  partitions: number;
+  seconds: number;
+}
+
 export interface Partitions {
   id: Generated<number>;
   run_id: number;
@@ -134,6 +142,7 @@ export interface ControlSchema {
   'drayage.coercions': Coercions;
   'drayage.events': Events;
   'drayage.loads': Loads;
+  'drayage.partition_durations': PartitionDurations;
   'drayage.partitions': Partitions;
   'drayage.progress': Progress;
   'drayage.rejects': Rejects;

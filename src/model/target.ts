@@ -2,10 +2,7 @@ import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import { LOSSES, type Loss } from '../postgres/encode/coerce.ts';
 import type { ColumnTypes } from './columns.ts';
-
-/** How rows get into a table; docs/write-modes.md tells them apart. */
-export const MODES = ['append', 'upsert', 'replace', 'merge'] as const;
-export type Mode = (typeof MODES)[number];
+import { MODES, type Mode } from './modes.ts';
 
 export const CONFLICTS = ['update', 'ignore', 'error'] as const;
 export type OnConflict = (typeof CONFLICTS)[number];

@@ -1,7 +1,8 @@
 import { DrayageError } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { defineJob, type Job } from '../model/job.ts';
-import { type Mode, table } from '../model/target.ts';
+import type { Mode } from '../model/modes.ts';
+import { table } from '../model/target.ts';
 import { files } from '../sources/files.ts';
 
 /** What `dray copy` is asked for. */

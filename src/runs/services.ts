@@ -9,7 +9,7 @@ import { kyselyOn } from '../postgres/kysely.ts';
 import { migrate, pendingMigrations } from '../postgres/migrate.ts';
 import { assertReachable, connectClient, createPool } from '../postgres/pool.ts';
 import { transaction } from '../postgres/tx.ts';
-import { type Boss, ensureQueues, startBoss } from '../queue/boss.ts';
+import type { Boss } from '../queue/boss.ts';
 
 /** What every part of a run needs. */
 export interface Services {
@@ -79,6 +79,8 @@ export function pendingSchema({ pool }: Pick<Services, 'pool'>): Promise<string[
 
 /** Starts the queue on a database whose schema is up to date; stopped when the services close. */
 export async function openQueue(services: Services, { supervise }: { supervise: boolean }): Promise<Boss> {
+  // Loaded here, since most commands need no queue.
+  const { ensureQueues, startBoss } = await import('../queue/boss.ts');
   // Installing pg-boss and making queues is not safe when several begin at once on a fresh database.
   return transaction(services.pool, async (client) => {
     await client.query(`select pg_advisory_xact_lock(hashtextextended('drayage queue', 0))`);

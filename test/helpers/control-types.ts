@@ -4,6 +4,7 @@ const TYPES: Record<string, string> = {
   int2: 'number',
   int4: 'number',
   int8: 'number',
+  float8: 'number',
   numeric: 'string',
   bool: 'boolean',
   text: 'string',

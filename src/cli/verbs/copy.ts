@@ -1,6 +1,6 @@
 import { DrayageError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/suggest.ts';
-import { MODES, type Mode } from '../../model/target.ts';
+import { MODES, type Mode } from '../../model/modes.ts';
 import { PARAM_OPTION, paramsOf, type Verb } from '../verb.ts';
 import { ENQUEUE_OPTIONS } from './enqueue.ts';
 import { runPrepared } from './run.ts';

@@ -5,6 +5,7 @@ import { doctor } from './doctor.ts';
 import { enqueue } from './enqueue.ts';
 import { exportVerb } from './export.ts';
 import { jobs } from './jobs.ts';
+import { metrics } from './metrics.ts';
 import { plan } from './plan.ts';
 import { rejects } from './rejects.ts';
 import { run } from './run.ts';
@@ -24,6 +25,7 @@ export const VERBS: readonly Verb[] = [
   rejects,
   exportVerb,
   verify,
+  metrics,
   db,
   doctor,
 ];

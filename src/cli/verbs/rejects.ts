@@ -1,7 +1,5 @@
 import { DrayageError, EXIT } from '../../base/errors.ts';
 import type { KeptReject, RejectGroup } from '../../control/rejects.ts';
-import { listRejects, summariseRejects } from '../../control/rejects.ts';
-import { latestRun } from '../../control/runs.ts';
 import type { Services } from '../../runs/services.ts';
 import { count, plural, table } from '../format.ts';
 import { type Invocation, type Verb, wholeNumber, withServices } from '../verb.ts';
@@ -24,6 +22,7 @@ export const rejects: Verb = {
     const limit = wholeNumber(options.limit ?? 50, '--limit');
     return withServices(invocation, {}, async (services) => {
       const { db } = services;
+      const { listRejects, summariseRejects } = await import('../../control/rejects.ts');
       const run = await chosenRun(db, invocation);
       if (options.replay === true) return replay(services, run, invocation);
       if (options.export !== undefined) {
@@ -71,6 +70,7 @@ async function replay(services: Services, run: number, { out, signal }: Invocati
 export async function chosenRun(db: Services['db'], { args }: Invocation): Promise<number> {
   const [given] = args;
   if (given !== undefined) return (await requireRun(db, given)).run;
+  const { latestRun } = await import('../../control/runs.ts');
   const latest = await latestRun(db);
   if (latest) return latest.id;
   throw new DrayageError('RUN_NOT_FOUND', 'There are no runs yet', { hint: '"dray run JOB" makes one.' });

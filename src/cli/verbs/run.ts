@@ -1,6 +1,5 @@
 import { EXIT } from '../../base/errors.ts';
 import { pause } from '../../base/lifecycle.ts';
-import { runProgress } from '../../control/views.ts';
 import { ENDED } from '../../model/state.ts';
 import type { PreparedJob } from '../../runs/prepare.ts';
 import type { RunReport } from '../../runs/report.ts';
@@ -64,7 +63,10 @@ async function watch(services: Services, id: number, { signal, out }: Invocation
 }
 
 async function currentReport({ db }: Services, id: number): Promise<RunReport> {
-  const { reportRun } = await import('../../runs/report.ts');
+  const [{ reportRun }, { runProgress }] = await Promise.all([
+    import('../../runs/report.ts'),
+    import('../../control/views.ts'),
+  ]);
   return reportRun(db, (await runProgress(db, id))!);
 }
 

@@ -1,5 +1,5 @@
 import { DrayageError, EXIT } from '../../base/errors.ts';
-import { presentWorkers, type RunProgress, recentRuns, runProgress } from '../../control/views.ts';
+import type { RunProgress } from '../../control/views.ts';
 import type { Services } from '../../runs/services.ts';
 import { count, duration, plural, state, table } from '../format.ts';
 import { describeRun } from '../summary.ts';
@@ -28,13 +28,17 @@ async function showOne({ db }: Services, { out }: Invocation, given: string): Pr
 
 /** @throws RUN_NOT_FOUND */
 export async function requireRun(db: Services['db'], given: string): Promise<RunProgress> {
+  const { runProgress } = await import('../../control/views.ts');
   const found = await runProgress(db, wholeNumber(given, 'The run'));
   if (found) return found;
   throw new DrayageError('RUN_NOT_FOUND', `There is no run ${given}`, { hint: '"dray status" lists the latest runs.' });
 }
 
 async function showAll({ db }: Services, { out }: Invocation): Promise<void> {
-  const { reportRun } = await import('../../runs/report.ts');
+  const [{ reportRun }, { presentWorkers, recentRuns }] = await Promise.all([
+    import('../../runs/report.ts'),
+    import('../../control/views.ts'),
+  ]);
   const found = await recentRuns(db, RUNS_SHOWN);
   const workers = await presentWorkers(db);
   const runs = await Promise.all(found.map((progress) => reportRun(db, progress)));
