@@ -65,10 +65,10 @@ function list(folder: string): string[] {
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
   const statements = text.matchAll(
-    /(?:^|\n)(?:import|export)\s+(type\s)?([^;'"]*?)\s*from\s+'([^']+)'|import\('([^']+)'\)/g,
+    /(?:^|\n)(?:import|export)\s+(type\s)?([^;'"]*?)\s*from\s+'([^']+)'|import\('([^']+)'\)|new Worker\(new URL\('([^']+)'/g,
   );
-  return [...statements].map(([, type, names = '', fixed, dynamic]) => {
-    const target = (fixed ?? dynamic)!;
+  return [...statements].map(([, type, names = '', fixed, dynamic, thread]) => {
+    const target = (fixed ?? dynamic ?? thread)!;
     const inner = names.match(/^\{([^}]*)\}$/)?.[1];
     const allTypes = inner?.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type ')) ?? false;
     const to = target.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), target)) : target;

@@ -35,7 +35,11 @@ select
   r.started_at,
   r.finished_at,
   r.rows_deleted,
-  r.phase
+  r.phase,
+  r.reason,
+  r.priority,
+  r.max_concurrency,
+  r.max_rows_per_second
 from drayage.runs r
 cross join lateral (
   select extract(epoch from coalesce(r.finished_at, clock_timestamp()) - r.started_at) as seconds

@@ -4,11 +4,13 @@ select
   w.id as worker,
   w.host,
   w.pid,
-  case when w.state <> 'stopped' and w.seen_at < now() - interval '1 minute' then 'lost' else w.state end as state,
+  case when w.state <> 'stopped' and w.seen_at < now() - interval '30 seconds' then 'lost' else w.state end as state,
   w.concurrency,
   coalesce(busy.partitions, 0) as partitions_running,
   w.started_at,
-  w.seen_at
+  w.seen_at,
+  w.held_back,
+  w.memory
 from drayage.workers w
 left join lateral (
   select count(*) as partitions from drayage.partitions p where p.state = 'running' and p.worker_id = w.id

@@ -23,6 +23,8 @@ export const CODES = {
   JOB_CHANGED: terminalFailure,
   PARAM_INVALID: terminalUsage,
   RUN_NOT_FOUND: terminalUsage,
+  PARTITION_NOT_FOUND: terminalUsage,
+  STATE_REFUSED: terminalUsage,
   SOURCE_MISSING: terminalUsage,
   SOURCE_INVALID: terminalUsage,
   SOURCE_CHANGED: terminalFailure,

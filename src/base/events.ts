@@ -17,9 +17,12 @@ export interface EventMap {
   attemptFailed: [AttemptRef & { error: DrayageError; retrying: boolean }];
   attemptReleased: [AttemptRef];
   partitionLost: [{ run: number; partition: string; attempt: number }];
+  runPaused: [{ run: number; job: string; reason: string }];
   runFinished: [{ run: number; job: string; state: string }];
   workerStarted: [{ worker: string; concurrency: number }];
   workerStopping: [{ worker: string; active: number }];
+  /** Null when nothing holds the worker back any more. */
+  workerHeldBack: [{ worker: string; reason: string | null }];
   queueError: [{ error: unknown }];
   /** A script of a target said so with `raise warning`. */
   scriptWarned: [{ warning: string }];

@@ -30,9 +30,14 @@ export function logEvents(events: Events, log: Log): void {
     else log.error(fields, 'partition failed');
   });
   events.on('partitionLost', (lost) => log.error(lost, 'partition given up: its workers died on every attempt'));
+  events.on('runPaused', (run) => log.error(run, 'run paused: too many of its first partitions failed'));
   events.on('runFinished', (run) => log.info(run, 'run finished'));
   events.on('workerStarted', (worker) => log.info(worker, 'worker started'));
   events.on('workerStopping', (worker) => log.info(worker, 'worker stopping'));
+  events.on('workerHeldBack', (held) => {
+    if (held.reason === null) log.info({ worker: held.worker }, 'worker goes on');
+    else log.warn(held, 'worker waits');
+  });
   events.on('queueError', ({ error }) => log.warn({ error: explain(error) }, 'queue error'));
   events.on('scriptWarned', (warned) => log.warn(warned, 'a script of a table warns'));
   events.on('embeddedStarted', (embedded) => log.info(embedded, 'embedded Postgres started'));

@@ -7,6 +7,7 @@ const WARNINGS_SHOWN = 10;
 export function describeRun(report: RunReport, tables: readonly TableCount[] = []): string {
   const { run, job, partitions, rows } = report;
   const lines = [`Run ${run} of ${job}: ${state(report.state)}`, `  partitions  ${describePartitions(report)}`];
+  if (report.reason) lines.push(`  reason      ${report.reason}`);
   if (report.phase) lines.push(`  phase       ${report.phase}`);
   if (partitions.total > 0 && partitions.skipped === partitions.total) {
     lines.push('  rows        every partition is unchanged since it was loaded: nothing was read');
@@ -56,8 +57,10 @@ function nextSteps({ run, state: name, rows, partitions }: RunReport): string[] 
     steps.push(`  next        "dray db open" lets psql look at the table, "dray status" lists all runs`);
   if (rows.rejected > 0) steps.push(`  next        "dray rejects ${run}" shows the rejected rows and why`);
   if (name === 'failed' && partitions.failed > 0) {
-    steps.push('  next        mend the cause and run the job again: what is loaded is left alone');
+    steps.push(`  next        mend the cause; then "dray retry ${run}" takes up what has failed`);
   }
-  if (partitions.pending + partitions.running > 0) steps.push('  next        "dray work" goes on with what is left');
+  if (name === 'paused') steps.push(`  next        "dray resume ${run}" lets it go on, "dray cancel ${run}" ends it`);
+  else if (partitions.pending + partitions.running > 0)
+    steps.push('  next        "dray work" goes on with what is left');
   return steps;
 }

@@ -1,11 +1,9 @@
-import { type Selectable, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { LoadCounts, Warning } from '../model/sink.ts';
 import type { PartitionPlan } from '../model/source.ts';
-import { PARTITION_STEPS, statesBefore } from '../model/state.ts';
 import { Checksum } from '../postgres/checksum.ts';
-import type { ControlDb, ControlSchema } from './db.ts';
-
-export type Partition = Selectable<ControlSchema['drayage.partitions']>;
+import type { Partition } from './claims.ts';
+import type { ControlDb } from './db.ts';
 
 export interface NewPartition extends Omit<PartitionPlan, 'problem'> {
   state: 'pending' | 'skipped' | 'failed';
@@ -16,16 +14,16 @@ export interface NewPartition extends Omit<PartitionPlan, 'problem'> {
 
 /**
  * Inserts planned partitions; those that the run has already are left alone.
- * @returns ids of the new ones that wait for a worker
+ * @returns the new ones that wait for a worker
  */
 export async function insertPartitions(
   db: ControlDb,
   runId: number,
   plans: readonly NewPartition[],
-): Promise<{ id: number; key: string }[]> {
+): Promise<{ id: number; attempt: number }[]> {
   // One parameter for all rows: 5,000 rows of their own would go beyond the protocol's 65,535 parameters.
   const rows = JSON.stringify(plans.map(({ shape: _, ...plan }) => plan));
-  const inserted = await sql<{ id: number; key: string; state: string }>`
+  const inserted = await sql<{ id: number; attempt: number; state: string }>`
     insert into drayage.partitions
       (run_id, key, fingerprint, spec, file, state, error_code, error, rows_planned, bytes_planned, finished_at)
     select ${runId}, key, fingerprint, spec, file, state, error_code, error, rows, bytes,
@@ -34,102 +32,8 @@ export async function insertPartitions(
       as plan (key text, fingerprint text, spec jsonb, file text, state text,
         error_code text, error text, rows bigint, bytes bigint)
     on conflict (run_id, key) do nothing
-    returning id, key, state`.execute(db);
+    returning id, attempt, state`.execute(db);
   return inserted.rows.filter(({ state }) => state === 'pending');
-}
-
-/**
- * Takes a partition for a worker. The attempt that comes back is the fence: from now on no earlier one can commit.
- * @returns undefined when there is nothing left to do on it
- */
-export function claimPartition(db: ControlDb, id: number, workerId: string): Promise<Partition | undefined> {
-  return db
-    .updateTable('drayage.partitions')
-    .set({
-      state: 'running',
-      attempt: sql`attempt + 1`,
-      worker_id: workerId,
-      started_at: sql`clock_timestamp()`,
-      finished_at: null,
-    })
-    .where('id', '=', id)
-    .where('state', 'in', statesBefore(PARTITION_STEPS, 'running'))
-    .returningAll()
-    .executeTakeFirst();
-}
-
-/** Names one attempt; every statement about it is fenced by it. */
-export interface AttemptKey {
-  id: number;
-  attempt: number;
-}
-
-/** Whether the attempt still holds the partition. */
-export async function holdsPartition(db: ControlDb, { id, attempt }: AttemptKey): Promise<boolean> {
-  const found = await db
-    .selectFrom('drayage.partitions')
-    .select('id')
-    .where('id', '=', id)
-    .where('attempt', '=', attempt)
-    .where('state', '=', 'running')
-    .executeTakeFirst();
-  return found !== undefined;
-}
-
-/** @returns false when the attempt no longer holds the partition: then nothing of it may be committed */
-export async function settlePartition(db: ControlDb, key: AttemptKey, settled: Settled): Promise<boolean> {
-  const updated = await db
-    .updateTable('drayage.partitions')
-    .set({ ...columnsOf(settled) })
-    .where('id', '=', key.id)
-    .where('attempt', '=', key.attempt)
-    .where('state', '=', 'running')
-    .executeTakeFirst();
-  return updated.numUpdatedRows > 0n;
-}
-
-export type Settled =
-  | { state: 'done'; outcome: LoadCounts & { checksum: string; warnings: readonly Warning[] } }
-  | { state: 'skipped' }
-  | { state: 'failed' | 'pending'; code: string; error: string }
-  /** Given back by a worker that was asked to stop: no failure. */
-  | { state: 'released' };
-
-function columnsOf(settled: Settled) {
-  const finished_at = sql<Date>`clock_timestamp()`;
-  switch (settled.state) {
-    case 'done': {
-      const { read, written, unchanged, superseded, rejected, checksum, warnings } = settled.outcome;
-      return {
-        state: 'done',
-        rows_read: read,
-        rows_written: written,
-        rows_unchanged: unchanged,
-        rows_superseded: superseded,
-        rows_rejected: rejected,
-        checksum,
-        warnings: warningsJson(warnings),
-        error: null,
-        error_code: null,
-        finished_at,
-      };
-    }
-    case 'skipped':
-      return { state: 'skipped', finished_at };
-    case 'released':
-      return { state: 'pending', worker_id: null };
-    default: {
-      const { state, code, error } = settled;
-      const failures = sql<number>`failures + 1`;
-      return { state, error_code: code, error, failures, ...(state === 'failed' ? { finished_at } : {}) };
-    }
-  }
-}
-
-/** As jsonb takes it: it has no NUL, and no half of a surrogate pair. */
-function warningsJson(warnings: readonly Warning[]): string {
-  const clean = (text: string) => text.toWellFormed().replaceAll('\0', '\ufffd');
-  return JSON.stringify(warnings.map(({ row, message }) => ({ row, message: clean(message) })));
 }
 
 /** Partitions of a run that have warnings. */
@@ -147,21 +51,6 @@ export async function warnedPartitions(
     .limit(limit)
     .execute();
   return found.map(({ key, warnings }) => ({ key, warnings: warnings as unknown as Warning[] }));
-}
-
-/** Gives up a partition whose workers died on every attempt. @returns its key, or undefined when it is settled */
-export function abandonPartition(
-  db: ControlDb,
-  id: number,
-  error: string,
-): Promise<{ key: string; attempt: number; run_id: number } | undefined> {
-  return db
-    .updateTable('drayage.partitions')
-    .set({ state: 'failed', error_code: 'CLAIM_LOST', error, finished_at: sql`clock_timestamp()` })
-    .where('id', '=', id)
-    .where('state', 'in', statesBefore(PARTITION_STEPS, 'failed'))
-    .returning(['key', 'attempt', 'run_id'])
-    .executeTakeFirst();
 }
 
 /** Takes back what no worker has begun; the queue's jobs find nothing to do then. */

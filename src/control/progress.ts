@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
+import type { AttemptKey } from './claims.ts';
 import type { ControlDb } from './db.ts';
-import type { AttemptKey } from './partitions.ts';
 
 /** Shows how many rows a running attempt has read. */
 export async function showProgress(db: ControlDb, { id, attempt }: AttemptKey, rowsRead: number): Promise<void> {

@@ -12,6 +12,10 @@ export interface NewRun {
   forced: boolean;
   retries: number;
   max_rejects: string | null;
+  /** As the job names them. */
+  tables: string[];
+  priority: number;
+  max_concurrency: number | null;
 }
 
 export async function createRun(db: ControlDb, run: NewRun): Promise<number> {
@@ -25,6 +29,22 @@ export async function createRun(db: ControlDb, run: NewRun): Promise<number> {
 
 export function findRun(db: ControlDb, id: number): Promise<Run | undefined> {
   return db.selectFrom('drayage.runs').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** As `findRun`; nobody else can change it before the caller's transaction ends. */
+export function lockRun(db: ControlDb, id: number): Promise<Run | undefined> {
+  return db.selectFrom('drayage.runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** Runs that failed, among those that fill one of these tables. */
+export async function failedRuns(db: ControlDb, tables: readonly string[]): Promise<number[]> {
+  const found = await db
+    .selectFrom('drayage.runs')
+    .select('id')
+    .where('state', '=', 'failed')
+    .where(sql<boolean>`tables && ${tables}::text[]`)
+    .execute();
+  return found.map(({ id }) => id);
 }
 
 /** The newest run, of one job or of all. */
@@ -61,9 +81,10 @@ export async function moveRun(
 
 /**
  * Takes a run to `finalizing` when its last partition has been settled. The row is locked by whoever settled a
- * partition, so exactly one caller gets true.
+ * partition, so exactly one caller gets an answer.
+ * @returns the round that has ended
  */
-export async function beginFinalizing(db: ControlDb, id: number): Promise<boolean> {
+export async function beginFinalizing(db: ControlDb, id: number): Promise<number | undefined> {
   const moved = await db
     .updateTable('drayage.runs')
     .set({ state: 'finalizing', started_at: sql<Date>`coalesce(started_at, now())` })
@@ -71,8 +92,9 @@ export async function beginFinalizing(db: ControlDb, id: number): Promise<boolea
     .where('state', 'in', ['queued', 'running'])
     .where('partitions_pending', '=', 0)
     .where('partitions_running', '=', 0)
+    .returning('round')
     .executeTakeFirst();
-  return moved.numUpdatedRows > 0n;
+  return moved?.round;
 }
 
 /** Counts rows that a merge deleted. */

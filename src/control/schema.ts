@@ -2,6 +2,21 @@
 
 import type { Generated } from 'kysely';
 
+export interface Attempts {
+  partition_id: number;
+  attempt: number;
+  run_id: number;
+  worker_id: string | null;
+  outcome: string;
+  error_code: string | null;
+  error: string | null;
+  rows_read: number;
+  rows_written: number;
+  rows_rejected: number;
+  started_at: Date | null;
+  ended_at: Date;
+}
+
 export interface Coercions {
   run_id: number;
   partition_id: number;
@@ -18,6 +33,11 @@ export interface Events {
   actor: string;
   action: string;
   detail: Generated<unknown>;
+}
+
+export interface Limits {
+  table_name: string;
+  max_concurrency: number;
 }
 
 export interface Loads {
@@ -63,6 +83,7 @@ export interface Partitions {
   started_at: Date | null;
   finished_at: Date | null;
   warnings: Generated<unknown>;
+  pack: string | null;
 }
 
 export interface Progress {
@@ -117,6 +138,14 @@ export interface Runs {
   phase: string | null;
   max_rejects: string | null;
   rows_deleted: Generated<number>;
+  priority: Generated<number>;
+  max_concurrency: number | null;
+  max_rows_per_second: number | null;
+  reason: string | null;
+  draining: Generated<boolean>;
+  guarded: Generated<boolean>;
+  round: Generated<number>;
+  tables: Generated<string[]>;
 }
 
 export interface Verifications {
@@ -136,11 +165,15 @@ export interface Workers {
   state: Generated<string>;
   started_at: Generated<Date>;
   seen_at: Generated<Date>;
+  held_back: string | null;
+  memory: number | null;
 }
 
 export interface ControlSchema {
+  'drayage.attempts': Attempts;
   'drayage.coercions': Coercions;
   'drayage.events': Events;
+  'drayage.limits': Limits;
   'drayage.loads': Loads;
   'drayage.partition_durations': PartitionDurations;
   'drayage.partitions': Partitions;

@@ -33,6 +33,11 @@ export interface RunProgress {
   created_at: Date;
   /** What the end of the run is busy with. */
   phase: string | null;
+  /** Why the run is paused. */
+  reason: string | null;
+  priority: number;
+  max_concurrency: number | null;
+  max_rows_per_second: number | null;
 }
 
 export async function runProgress(db: ControlDb, id: number): Promise<RunProgress | undefined> {
@@ -53,12 +58,14 @@ export interface WorkerStatus {
   pid: number;
   state: string;
   partitions_running: number;
+  /** Why it claims nothing although there is work. */
+  held_back: string | null;
 }
 
 /** Workers that are there, or were until a moment ago. */
 export async function presentWorkers(db: ControlDb): Promise<WorkerStatus[]> {
   const { rows } = await sql<WorkerStatus>`
-    select worker, host, pid, state, partitions_running from drayage.worker_status
+    select worker, host, pid, state, partitions_running, held_back from drayage.worker_status
     where state in ('alive', 'draining')`.execute(db);
   return rows;
 }

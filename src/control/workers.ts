@@ -12,11 +12,10 @@ export async function registerWorker(db: ControlDb, worker: NewWorker): Promise<
   await db.insertInto('drayage.workers').values(worker).execute();
 }
 
-/** Says that the worker is still there, and in which state. */
-export async function touchWorker(db: ControlDb, id: string, state: 'alive' | 'draining' | 'stopped'): Promise<void> {
+export async function stopWorker(db: ControlDb, id: string): Promise<void> {
   await db
     .updateTable('drayage.workers')
-    .set({ state, seen_at: sql`clock_timestamp()` })
+    .set({ state: 'stopped', held_back: null, seen_at: sql`clock_timestamp()` })
     .where('id', '=', id)
     .execute();
 }

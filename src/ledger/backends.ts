@@ -1,22 +1,23 @@
 import type { ClientBase } from 'pg';
 
-const nameOf = (partition: number) => `drayage p${partition} `;
+const nameOf = (pack: string) => `drayage ${pack}`;
 
 /**
- * Ends the connections on which earlier attempts of a partition are still loading. A frozen worker would otherwise
- * hold locks that this attempt waits for, and could wake up in the middle of it.
+ * Ends the connections on which earlier attempts are still loading. A frozen worker would otherwise hold locks that this
+ * attempt waits for, and could wake up in the middle of it.
  */
-export async function endEarlierAttempts(client: ClientBase, partition: number): Promise<void> {
+export async function endPacks(client: ClientBase, packs: readonly string[]): Promise<void> {
+  if (packs.length === 0) return;
   await client.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
-     where starts_with(application_name, $1) and datname = current_database() and pid <> pg_backend_pid()`,
-    [nameOf(partition)],
+     where application_name = any ($1) and datname = current_database() and pid <> pg_backend_pid()`,
+    [packs.map(nameOf)],
   );
 }
 
 /** Names this transaction's connection, for the attempt that may have to end it. */
-export async function nameAttempt(client: ClientBase, partition: number, attempt: number): Promise<void> {
-  await client.query(`select set_config('application_name', $1, true)`, [`${nameOf(partition)}a${attempt}`]);
+export async function namePack(client: ClientBase, pack: string): Promise<void> {
+  await client.query(`select set_config('application_name', $1, true)`, [nameOf(pack)]);
 }
 
 /**

@@ -29,15 +29,24 @@ export async function enterLoad(client: ClientBase, entry: LoadEntry, again: boo
   return rowCount === 1;
 }
 
-/** Completes the entry with what the load came to. */
-export async function completeLoad(
+export interface CompletedLoad {
+  fingerprint: string;
+  written: number;
+  checksum: string;
+}
+
+/** Completes entries with what the loads came to. */
+export async function completeLoads(
   client: ClientBase,
-  key: LoadKey,
-  { written, checksum }: { written: number; checksum: string },
+  targets: readonly number[],
+  loads: readonly CompletedLoad[],
 ): Promise<void> {
+  if (loads.length === 0) return;
   await client.query(
-    `update drayage.loads set rows_written = $3, checksum = $4 where fingerprint = $1 and targets = $2::int8[]::oid[]`,
-    [key.fingerprint, key.targets, written, checksum],
+    `update drayage.loads l set rows_written = c.written, checksum = c.checksum
+     from jsonb_to_recordset($1::jsonb) as c (fingerprint text, written bigint, checksum text)
+     where l.fingerprint = c.fingerprint and l.targets = $2::int8[]::oid[]`,
+    [JSON.stringify(loads), targets],
   );
 }
 

@@ -8,6 +8,7 @@ export const RUN_STEPS = {
   succeeded: ['rolled_back'],
   // Rejects that are loaded after all may leave none.
   completed_with_rejects: ['succeeded', 'completed_with_rejects', 'rolled_back'],
+  // Its failed partitions are tried again.
   failed: ['running', 'rolled_back'],
   cancelled: ['rolled_back'],
   rolled_back: [],

@@ -17,42 +17,55 @@ export type Claim<Data> = Pick<JobWithMetadata<Data>, 'id' | 'retryCount' | 'ret
 
 const db = (tx: QueueTransaction) => fromKysely(tx as never);
 
-/** Enqueues partitions; ids are derived from them, so that a repetition adds nothing. */
+/**
+ * Enqueues partitions; ids are derived from them, so that a repetition adds nothing.
+ * @param partitions by id, with the number of attempts that they have had
+ */
 export async function insertPartitionJobs(
   boss: Boss,
   tx: QueueTransaction,
   run: number,
-  partitions: readonly number[],
+  partitions: readonly { id: number; attempt: number }[],
   retries: number,
 ): Promise<void> {
   if (partitions.length === 0) return;
-  const jobs = partitions.map((partition) => ({
-    id: deterministicUuid('partition', String(partition)),
-    data: { run, partition } satisfies PartitionJob,
+  const jobs = partitions.map(({ id, attempt }) => ({
+    id: deterministicUuid('partition', String(id), String(attempt)),
+    data: { run, partition: id } satisfies PartitionJob,
     retryLimit: retries,
-    group: { id: `run-${run}` },
+    group: { id: groupOf(run) },
   }));
   await boss.insert(QUEUES.partitions, jobs, { db: db(tx), returnId: false });
 }
 
-export async function insertFinalizeJob(boss: Boss, tx: QueueTransaction, run: number): Promise<void> {
-  const id = deterministicUuid('finalize', String(run));
+/** @param round of the run: each has an end of its own */
+export async function insertFinalizeJob(boss: Boss, tx: QueueTransaction, run: number, round: number): Promise<void> {
+  const id = deterministicUuid('finalize', String(run), String(round));
   await boss.insert(QUEUES.finalize, [{ id, data: { run } }], { db: db(tx) });
 }
 
-export async function fetchJobs<Data>(boss: Boss, queue: string, limit: number): Promise<Claim<Data>[]> {
-  return boss.fetch<Data>(queue, { batchSize: limit, includeMetadata: true });
+/** @param runs whose jobs stay where they are */
+export async function fetchJobs<Data>(
+  boss: Boss,
+  queue: string,
+  limit: number,
+  runs: readonly number[] = [],
+): Promise<Claim<Data>[]> {
+  return boss.fetch<Data>(queue, { batchSize: limit, includeMetadata: true, ignoreGroups: runs.map(groupOf) });
 }
 
-/** @returns false when the claim was lost: then the caller's transaction must not commit */
-export async function completeJob(
+/** @returns whether all claims were still held: otherwise the caller's transaction must not commit */
+export async function completeJobs(
   boss: Boss,
   tx: QueueTransaction,
   queue: string,
-  claim: Claim<unknown>,
+  claims: readonly Claim<unknown>[],
 ): Promise<boolean> {
-  const { affected } = (await boss.complete(queue, attemptOf(claim), null, { db: db(tx) })) as { affected: number };
-  return affected > 0;
+  if (claims.length === 0) return true;
+  const { affected } = (await boss.complete(queue, claims.map(attemptOf), null, { db: db(tx) })) as {
+    affected: number;
+  };
+  return affected === claims.length;
 }
 
 /** Counts a failure: the queue tries again after a while, or moves the job to the dead letters. */
@@ -69,17 +82,17 @@ export async function failJob(
 /**
  * Puts a job back as if it had not been claimed. pg-boss has no such call that spares the retry count, so the job makes
  * room for a new one with the retries that were left.
- * @param attempt of the partition, which makes the new id
+ * @param mark something that is new, for the new id
  */
 export async function releaseJob(
   boss: Boss,
   tx: QueueTransaction,
   claim: Claim<PartitionJob>,
-  attempt: number,
+  mark: string | number,
 ): Promise<void> {
   const { run, partition } = claim.data;
-  const id = deterministicUuid('partition', String(partition), String(attempt));
-  await replaceJob(boss, tx, QUEUES.partitions, claim, { id, group: { id: `run-${run}` } });
+  const id = deterministicUuid('partition', String(partition), String(mark));
+  await replaceJob(boss, tx, QUEUES.partitions, claim, { id, group: { id: groupOf(run) } });
 }
 
 /** As `releaseJob`, for the job that finishes a run. */
@@ -99,20 +112,53 @@ async function replaceJob(
   claim: Claim<object>,
   job: { id: string; group?: { id: string } },
 ): Promise<void> {
-  await boss.deleteJob(queue, attemptOf(claim), { db: db(tx) });
+  const { affected } = (await boss.deleteJob(queue, attemptOf(claim), { db: db(tx) })) as { affected: number };
+  // Whoever has taken the claim over has the job.
+  if (affected === 0) return;
   const retryLimit = Math.max(0, claim.retryLimit - claim.retryCount);
   await boss.insert(queue, [{ ...job, data: claim.data, retryLimit }], { db: db(tx) });
 }
 
-/**
- * Tells the queue that the claims are alive.
- * @returns ids of those that are still held
- */
-export async function beat(boss: Boss, queue: string, claims: readonly Claim<unknown>[]): Promise<Set<string>> {
-  const { settled } = (await boss.touch(queue, claims.map(attemptOf))) as { settled?: string[] | null };
-  return new Set(settled);
+/** A statement that somebody else is going to send. */
+export interface Statement {
+  text: string;
+  values: unknown[];
 }
+
+/** The statement that tells the queue that the claims are alive, as pg-boss writes it. */
+export async function beatOf(boss: Boss, queue: string, claims: readonly Claim<unknown>[]): Promise<Statement> {
+  let statement: Statement | undefined;
+  const recorder = {
+    executeSql: async (text: string, values: unknown[] = []) => {
+      statement = { text, values };
+      return { rows: [{ count: '0', ids: [] }] };
+    },
+  };
+  await boss.touch(queue, claims.map(attemptOf), { db: recorder });
+  return statement!;
+}
+
+const groupOf = (run: number) => `run-${run}`;
 
 function attemptOf({ id, retryCount }: Claim<unknown>): { id: string; retryCount: number } {
   return { id, retryCount };
+}
+
+/** Jobs that are taken out of the queue at a time. */
+const REMOVED_AT_ONCE = 10_000;
+
+/**
+ * Takes the waiting jobs of a run out of the queue. pg-boss removes jobs by their ids alone, which would have to be
+ * listed first.
+ * @returns how many there were, fewer than asked for when none is left
+ */
+export async function removeJobs(boss: Boss, run: number): Promise<number> {
+  const { rows } = await boss.getDb().executeSql(
+    `with waiting as (
+       select ctid from pgboss.job where name = $1 and group_id = $2 and state < 'active' limit ${REMOVED_AT_ONCE}
+     ), removed as (delete from pgboss.job j using waiting w where j.ctid = w.ctid and j.state < 'active' returning 1)
+     select count(*)::int as removed from removed`,
+    [QUEUES.partitions, groupOf(run)],
+  );
+  return rows[0].removed;
 }

@@ -1,31 +1,35 @@
 import type pg from 'pg';
 import { DrayageError } from '../base/errors.ts';
+import { type Claimed, holdAll, isCancelled, type Loaded, settleLoaded } from '../control/claims.ts';
 import { noteCoercions } from '../control/coercions.ts';
 import type { ControlSchema } from '../control/db.ts';
-import { holdsPartition, type Partition, settlePartition } from '../control/partitions.ts';
 import { insertRejects } from '../control/rejects.ts';
-import { beginFinalizing } from '../control/runs.ts';
-import { endEarlierAttempts, limitIdleness, nameAttempt } from '../ledger/backends.ts';
-import { completeLoad, enterLoad } from '../ledger/loads.ts';
-import type { RejectLimit } from '../model/limits.ts';
+import { beginFinalizing, type Run } from '../control/runs.ts';
+import { endPacks, limitIdleness, namePack } from '../ledger/backends.ts';
+import { completeLoads, enterLoad } from '../ledger/loads.ts';
+import { parseRejectLimit } from '../model/limits.ts';
 import type { Coercion, KeepRejects, LoadCounts, Warning } from '../model/sink.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
-import { type Claim, completeJob, insertFinalizeJob, type PartitionJob } from '../queue/jobs.ts';
+import { type Claim, completeJobs, insertFinalizeJob, type PartitionJob } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
 import { RejectKeeper } from './rejects.ts';
 
 /** One attempt at a partition that is about to be loaded. */
 export interface Attempt {
   claim: Claim<PartitionJob>;
-  partition: Partition;
-  job: string;
+  partition: Claimed;
+}
+
+/** Attempts that share a transaction: one, unless the partitions are tiny. */
+export interface Pack {
+  /** Names the transaction's connection. */
+  name: string;
+  run: Run;
   /** OIDs of the target tables. */
   targets: readonly number[];
-  forced: boolean;
-  /** Rejects that are put up with; undefined for any number. */
-  limit: RejectLimit | undefined;
+  attempts: readonly Attempt[];
 }
 
 /** What became of the partition's rows, all tables together. */
@@ -36,64 +40,93 @@ export interface PartitionOutcome extends LoadCounts {
   warnings: readonly Warning[];
 }
 
-/** Reads, transforms and sends the rows on the given connection. */
-export type Load = (client: pg.PoolClient, keepRejects: KeepRejects) => Promise<PartitionOutcome>;
+/** Reads, transforms and sends the rows of a partition on the given connection. */
+export type Load = (client: pg.PoolClient, partition: Claimed, keepRejects: KeepRejects) => Promise<PartitionOutcome>;
+
+/** A partition that is settled; without an outcome when its content was in the tables already. */
+export interface Committed {
+  partition: Claimed;
+  outcome: PartitionOutcome | undefined;
+}
 
 /**
- * The exactly-once protocol, and the only place that knows its order: rows, rejects, ledger, progress and queue job
+ * The exactly-once protocol, and the only place that knows its order: rows, rejects, ledger, progress and queue jobs
  * become true in one transaction, or none of them does.
  *
  *  1. End the connections of earlier attempts: a frozen worker may hold locks that this one would wait for.
  *  2. Enter the content into the ledger: a twin that loads the same content waits here, and then has nothing to do.
  *  3. Load the rows and keep the rejects.
- *  4. Settle the partition and complete the job, both fenced by the attempt: a worker that lost its claim stops here.
+ *  4. Settle the partitions and complete the jobs, both fenced by the attempts: a worker that lost a claim stops here.
  *  5. The one that settles the last partition sends the run to its finish.
  *
- * @returns undefined when the content was there already
+ * @param enough asked after each partition whether the transaction has lasted long enough
+ * @returns the partitions that were settled, from the first on
  * @throws CLAIM_LOST when another attempt has taken over, TOO_MANY_REJECTS; nothing is committed then
  */
-export async function commitAttempt(
+export async function commitPack(
   pool: pg.Pool,
   boss: Boss,
-  attempt: Attempt,
+  { name, run, targets, attempts }: Pack,
   load: Load,
-  signal: AbortSignal,
-): Promise<PartitionOutcome | undefined> {
-  const { claim, partition, job, targets, forced, limit } = attempt;
-  const run = partition.run_id;
-  const key = { fingerprint: partition.fingerprint, targets };
+  { signal, enough }: { signal: AbortSignal; enough: () => boolean },
+): Promise<Committed[]> {
   const work = async (client: pg.PoolClient) => {
     const tx = kyselyOnClient<ControlSchema>(client);
-    if (partition.attempt > 1) await endEarlierAttempts(client, partition.id);
-    await nameAttempt(client, partition.id, partition.attempt);
-    if (!(await holdsPartition(tx, partition))) throw claimLost();
+    const lost = attempts.flatMap(({ partition }) => partition.lost_pack ?? []);
+    await endPacks(client, lost);
+    await namePack(client, name);
+    const partitions = attempts.map(({ partition }) => partition);
+    if (!(await holdAll(tx, partitions))) throw claimLost();
 
-    const isNew = await enterLoad(client, { ...key, job, partition: partition.key, run }, forced);
-    const keeper = new RejectKeeper(limit, (rejects) => insertRejects(tx, run, partition.id, rejects));
-    const outcome = isNew ? await load(client, keeper.keep) : undefined;
-    if (outcome) {
-      keeper.assertWithin(outcome);
-      await completeLoad(client, key, outcome);
-      for (const [table, coercions] of outcome.coercions) {
-        await noteCoercions(tx, { run, partition: partition.id, table }, coercions);
-      }
+    const committed: Committed[] = [];
+    for (const partition of partitions) {
+      committed.push({ partition, outcome: await loadOnce(client, run, partition, targets, load) });
+      if (enough()) break;
     }
+    const loads = committed.flatMap(({ partition: { fingerprint }, outcome }) =>
+      outcome ? [{ fingerprint, written: outcome.written, checksum: outcome.checksum }] : [],
+    );
+    await completeLoads(client, targets, loads);
 
     await limitIdleness(client);
-    const settled = outcome ? ({ state: 'done', outcome } as const) : ({ state: 'skipped' } as const);
-    if (!(await settlePartition(tx, partition, settled))) throw claimLost();
-    if (!(await completeJob(boss, tx, QUEUES.partitions, claim))) throw claimLost();
-    await finishIfSettled(client, boss, run);
-    return outcome;
+    const settled = committed.map(({ partition: { id, attempt }, outcome }): Loaded => ({ id, attempt, outcome }));
+    if ((await settleLoaded(tx, settled)) < settled.length || (await isCancelled(tx, run.id))) throw claimLost();
+    const claims = attempts.slice(0, committed.length).map(({ claim }) => claim);
+    if (!(await completeJobs(boss, tx, QUEUES.partitions, claims))) throw claimLost();
+    await finishIfSettled(client, boss, run.id);
+    return committed;
   };
   return transaction(pool, work, signal);
+}
+
+/** @returns undefined when the content is in the tables already */
+async function loadOnce(
+  client: pg.PoolClient,
+  run: Run,
+  partition: Claimed,
+  targets: readonly number[],
+  load: Load,
+): Promise<PartitionOutcome | undefined> {
+  const tx = kyselyOnClient<ControlSchema>(client);
+  const { fingerprint, key, id } = partition;
+  const entry = { fingerprint, targets, job: run.job, partition: key, run: run.id };
+  if (!(await enterLoad(client, entry, run.forced))) return undefined;
+  const limit = run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects);
+  const keeper = new RejectKeeper(limit, (rejects) => insertRejects(tx, run.id, id, rejects));
+  const outcome = await load(client, partition, keeper.keep);
+  keeper.assertWithin(outcome);
+  for (const [table, coercions] of outcome.coercions) {
+    await noteCoercions(tx, { run: run.id, partition: id, table }, coercions);
+  }
+  return outcome;
 }
 
 /** Sends the run to its finish if this transaction settled its last partition. */
 export async function finishIfSettled(client: pg.PoolClient, boss: Boss, run: number): Promise<void> {
   const tx = kyselyOnClient<ControlSchema>(client);
-  if (!(await beginFinalizing(tx, run))) return;
-  await insertFinalizeJob(boss, tx, run);
+  const round = await beginFinalizing(tx, run);
+  if (round === undefined) return;
+  await insertFinalizeJob(boss, tx, run, round);
   await ringBell(client);
 }
 

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { DrayageError, explain, locate } from '../base/errors.ts';
-import type { ControlSchema } from '../control/db.ts';
+import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
 import { cancelPending, insertPartitions, type NewPartition } from '../control/partitions.ts';
-import { createRun, moveRun } from '../control/runs.ts';
+import { createRun, failedRuns, lockRun, moveRun } from '../control/runs.ts';
 import { findLoads } from '../ledger/loads.ts';
 import type { Route } from '../model/route.ts';
 import type { PartitionPlan } from '../model/source.ts';
@@ -27,6 +27,10 @@ export interface EnqueueOptions {
   force: boolean;
   /** Rejects that a partition may have, in place of what the job says. */
   maxRejects?: string | undefined;
+  /** Runs of a higher one go first; 0 when left out. */
+  priority?: number | undefined;
+  /** Transactions that may load the run at the same time. */
+  concurrency?: number | undefined;
 }
 
 export interface Enqueued {
@@ -46,7 +50,7 @@ export async function enqueue(
   services: Services,
   boss: Boss,
   prepared: PreparedJob,
-  { force, maxRejects, signal }: EnqueueOptions & { signal: AbortSignal },
+  { signal, ...options }: EnqueueOptions & { signal: AbortSignal },
 ): Promise<Enqueued> {
   const { config, pool, db } = services;
   return withSourceContext(config, signal, async (context) => {
@@ -55,7 +59,7 @@ export async function enqueue(
       prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
     );
     const planner = new Planner(prepared, routes, context);
-    const producer = new Producer(services, boss, prepared, routes, { force, maxRejects });
+    const producer = new Producer(services, boss, prepared, routes, options);
     try {
       for await (const batch of inBatches(planner.partitions(), BATCH)) {
         signal.throwIfAborted();
@@ -104,7 +108,8 @@ class Producer {
     if (hopeless) throw severalProblems(plans);
     await transaction(this.#services.pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
-      this.run ??= await this.#begin(client);
+      if (this.run === undefined) this.run = await this.#begin(client);
+      else await this.#assertPlanning(tx, this.run);
       const loaded = await findLoads(
         client,
         this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint),
@@ -113,13 +118,7 @@ class Producer {
       const partitions = plans.map((plan) => newPartition(plan, loaded));
       const pending = await insertPartitions(tx, this.run, partitions);
       const { retries } = this.#prepared.job;
-      await insertPartitionJobs(
-        this.#boss,
-        tx,
-        this.run,
-        pending.map(({ id }) => id),
-        retries,
-      );
+      await insertPartitionJobs(this.#boss, tx, this.run, pending, retries);
       await ringBell(client);
       this.#counts.partitions += partitions.length;
       for (const { state } of partitions) this.#counts[state]++;
@@ -139,17 +138,30 @@ class Producer {
     return { run, ...this.#counts };
   }
 
+  async #assertPlanning(tx: ControlDb, run: number): Promise<void> {
+    const found = await lockRun(tx, run);
+    if (found?.state === 'planning') return;
+    throw new DrayageError('STATE_REFUSED', `Run ${run} was ${found?.state ?? 'removed'} while it was being planned`, {
+      hint: 'Enqueue the job again.',
+    });
+  }
+
   async #begin(client: pg.PoolClient): Promise<number> {
     const { job, path, version, params } = this.#prepared;
     const definition = { job: job.name, job_path: path, job_version: version, retries: job.retries };
     const maxRejects = this.#options.maxRejects ?? job.maxRejects;
-    const run = await createRun(kyselyOnClient<ControlSchema>(client), {
+    const tx = kyselyOnClient<ControlSchema>(client);
+    const tables = this.#prepared.targets.map(({ name }) => name);
+    const run = await createRun(tx, {
       ...definition,
       params,
       forced: this.#everything,
       max_rejects: maxRejects === undefined ? null : String(maxRejects),
+      tables,
+      priority: this.#options.priority ?? 0,
+      max_concurrency: this.#options.concurrency ?? null,
     });
-    await openRoutes(client, run, this.#routes);
+    await openRoutes(client, run, this.#routes, await failedRuns(tx, tables));
     return run;
   }
 }

@@ -1,22 +1,25 @@
+import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import { DrayageError, explain, locate } from '../base/errors.ts';
-import type { AttemptRef } from '../base/events.ts';
+import { DrayageError } from '../base/errors.ts';
 import { Ticker } from '../base/ticker.ts';
+import { type Claimed, claimPartitions } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
-import { claimPartition, type Partition, type Settled, settlePartition } from '../control/partitions.ts';
+import { hasRoom, workersOn } from '../control/limits.ts';
 import { showProgress } from '../control/progress.ts';
 import { findRun, moveRun, type Run } from '../control/runs.ts';
-import { limitIdleness } from '../ledger/backends.ts';
-import { parseRejectLimit } from '../model/limits.ts';
+import { PACK_MS } from '../model/pack.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
-import { type Boss, QUEUES } from '../queue/boss.ts';
-import { type Claim, completeJob, failJob, type PartitionJob, releaseJob } from '../queue/jobs.ts';
-import { commitAttempt, finishIfSettled, type PartitionOutcome } from './commit.ts';
+import type { Boss } from '../queue/boss.ts';
+import type { Claim, PartitionJob } from '../queue/jobs.ts';
+import { type Attempt, type Committed, commitPack, type PartitionOutcome } from './commit.ts';
+import { clearClaims, giveBack, refOf, settleFailure } from './failure.ts';
+import type { Holding } from './holding.ts';
 import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
+import { Pace } from './pace.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { runRoutes } from './routes.ts';
 import type { Services } from './services.ts';
@@ -25,123 +28,222 @@ const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
 const ROUTES_KEPT_MS = 1_000;
 
+/** What the executor tells the worker of its claims. */
+export interface Keeper {
+  /** These attempts are under way. */
+  begin(holding: Holding, attempts: readonly Claimed[]): void;
+  /** These are settled, one way or another. */
+  settle(holding: Holding, attempts: readonly Attempt[]): void;
+}
+
+/** Claims of one run, and whether limits have to be asked before they become attempts. */
+export interface Task {
+  run: number;
+  claims: readonly Claim<PartitionJob>[];
+  limited: boolean;
+  holding: Holding;
+}
+
+interface RunWork extends Task {
+  row: Run;
+  prepared: PreparedJob;
+}
+
 /** Executes attempts for one worker process; remembers what attempts of the same run can share. */
 export class Executor {
   readonly #services: Services;
   readonly #boss: Boss;
   readonly #workerId: string;
   readonly #context: Omit<SourceContext, 'signal'>;
-  readonly #runs = new Map<number, Promise<{ run: Run; prepared: PreparedJob }>>();
+  readonly #keeper: Keeper;
+  readonly #prepared = new Map<number, { version: string; prepared: Promise<PreparedJob> }>();
+  readonly #paces = new Map<number, Pace>();
   readonly #conflicts = new Map<number, Set<string>>();
   readonly #routes = new Map<number, { routes: Promise<Route[]>; untilMs: number }>();
 
-  constructor(services: Services, boss: Boss, workerId: string, context: Omit<SourceContext, 'signal'>) {
+  constructor(
+    services: Services,
+    boss: Boss,
+    workerId: string,
+    context: Omit<SourceContext, 'signal'>,
+    keeper: Keeper,
+  ) {
     this.#services = services;
     this.#boss = boss;
     this.#workerId = workerId;
     this.#context = context;
+    this.#keeper = keeper;
   }
 
   /**
-   * One attempt at a claimed partition, from the claim to the commit or to the record of what went wrong. Never throws
-   * for what concerns the partition alone.
-   * @param signal aborted when the claim is lost or the process has to stop
+   * One attempt at each of the claimed partitions, from the claim to the commit or to the record of what went wrong.
+   * Tiny ones share a transaction; when that fails, each is tried alone, so that the guilty one takes no other with it.
+   * What turns out too long for one transaction is given back for others to take.
+   * @returns how many partitions were tried
    */
-  async execute(claim: Claim<PartitionJob>, signal: AbortSignal): Promise<void> {
-    const { db, events, pool } = this.#services;
-    const partition = await claimPartition(db, claim.data.partition, this.#workerId);
-    if (!partition) {
-      await transaction(pool, (client) => completeJob(this.#boss, kyselyOnClient(client), QUEUES.partitions, claim));
-      return;
-    }
-    const ref: AttemptRef = { run: partition.run_id, job: '', partition: partition.key, attempt: partition.attempt };
-    const startedMs = performance.now();
+  async execute(task: Task): Promise<number> {
+    const { claims, holding } = task;
+    const name = randomBytes(8).toString('hex');
+    const partitions = await this.#claim(task, name);
+    const byId = new Map(partitions.map((partition) => [partition.id, partition]));
+    await clearClaims(
+      this.#services,
+      this.#boss,
+      claims.filter(({ data }) => !byId.has(data.partition)),
+    );
+    const attempts = claims.flatMap((claim): Attempt[] => {
+      const partition = byId.get(claim.data.partition);
+      return partition ? [{ claim, partition }] : [];
+    });
+    if (attempts.length === 0) return 0;
+    this.#keeper.begin(holding, partitions);
+    const row = await findRun(this.#services.db, task.run);
+    const job = row?.job ?? '';
     try {
-      const { run, prepared } = await this.#runOf(partition.run_id);
-      ref.job = run.job;
-      events.emit('attemptStarted', ref);
-      const outcome = await this.#load(claim, partition, run, prepared, signal);
-      if (!outcome) events.emit('attemptSkipped', { ...ref, reason: 'its content is in the table already' });
-      else {
-        const { read: rowsRead, written: rowsWritten, rejected: rowsRejected } = outcome;
-        const seconds = (performance.now() - startedMs) / 1000;
-        events.emit('attemptDone', { ...ref, rowsRead, rowsWritten, rowsRejected, seconds });
-      }
+      if (!row) throw new DrayageError('RUN_NOT_FOUND', `There is no run ${task.run}`);
+      const work: RunWork = { ...task, row, prepared: await this.#prepare(row) };
+      holding.pace = await this.#paceOf(row);
+      await this.#runPack(work, name, attempts);
     } catch (error) {
-      this.#routes.delete(partition.run_id);
-      await this.#settleFailure(claim, partition, ref, error);
+      for (const attempt of attempts) await this.#fail(task, attempt, job, error);
+    }
+    return attempts.length;
+  }
+
+  async #claim({ run, claims, limited }: Task, pack: string): Promise<Claimed[]> {
+    const { db, pool } = this.#services;
+    const request = { run, partitions: claims.map(({ data }) => data.partition), worker: this.#workerId, pack };
+    if (!limited) return claimPartitions(db, request);
+    return transaction(pool, async (client) => {
+      const tx = kyselyOnClient<ControlSchema>(client);
+      return (await hasRoom(tx, run)) ? claimPartitions(tx, request) : [];
+    });
+  }
+
+  async #runPack(work: RunWork, name: string, attempts: readonly Attempt[]): Promise<void> {
+    const startedMs = performance.now();
+    let waiting = attempts;
+    while (waiting.length > 0) {
+      try {
+        const settled = await this.#commit(work, name, waiting);
+        this.#keeper.settle(work.holding, waiting.slice(0, settled));
+        waiting = waiting.slice(settled);
+      } catch (error) {
+        this.#routes.delete(work.run);
+        if (waiting.length > 1 && !work.holding.signal.aborted) return this.#runAlone(work, name, waiting);
+        for (const attempt of waiting) await this.#fail(work, attempt, work.row.job, error);
+        return;
+      }
+      if (waiting.length > 0 && performance.now() - startedMs > 2 * PACK_MS) {
+        await giveBack(this.#services, this.#boss, waiting, work.row.job);
+        this.#keeper.settle(work.holding, waiting);
+        return;
+      }
     }
   }
 
-  /** The run and its job, loaded once per process. */
-  #runOf(id: number): Promise<{ run: Run; prepared: PreparedJob }> {
-    const known = this.#runs.get(id);
-    if (known) return known;
-    const found = this.#findRun(id);
-    this.#runs.set(id, found);
-    found.catch(() => this.#runs.delete(id));
-    return found;
+  async #runAlone(work: RunWork, name: string, attempts: readonly Attempt[]): Promise<void> {
+    for (const attempt of attempts) await this.#runPack(work, name, [attempt]);
   }
 
-  async #findRun(id: number): Promise<{ run: Run; prepared: PreparedJob }> {
-    const run = await findRun(this.#services.db, id);
-    if (!run) throw new DrayageError('RUN_NOT_FOUND', `There is no run ${id}`);
-    const loaded = await loadJob(this.#services.config.root, run.job_path);
-    if (loaded.version !== run.job_version) {
+  async #fail({ holding }: Task, attempt: Attempt, job: string, error: unknown): Promise<void> {
+    await settleFailure(this.#services, this.#boss, attempt, job, error);
+    this.#keeper.settle(holding, [attempt]);
+  }
+
+  /** Workers share what a run may load in a second. */
+  async #paceOf(row: Run): Promise<Pace> {
+    const pace = this.#paces.get(row.id) ?? new Pace();
+    this.#paces.set(row.id, pace);
+    const limit = row.max_rows_per_second;
+    pace.limit(limit === null ? undefined : limit / (await workersOn(this.#services.db, row.id)));
+    return pace;
+  }
+
+  /** The run's job as it was planned, loaded once per process. */
+  async #prepare(row: Run): Promise<PreparedJob> {
+    const known = this.#prepared.get(row.id);
+    if (known?.version === row.job_version) return known.prepared;
+    const prepared = this.#load(row);
+    this.#prepared.set(row.id, { version: row.job_version, prepared });
+    prepared.catch(() => this.#prepared.delete(row.id));
+    return prepared;
+  }
+
+  async #load(row: Run): Promise<PreparedJob> {
+    const loaded = await loadJob(this.#services.config.root, row.job_path);
+    if (loaded.version !== row.job_version) {
       throw new DrayageError(
         'JOB_CHANGED',
         'The job definition of this worker is not the one that the run was planned with',
-        {
-          hint: 'Deploy the same version everywhere, or enqueue the job again.',
-        },
+        { hint: `Deploy the same version everywhere; then "dray retry ${row.id}" takes up what has failed.` },
       );
     }
-    await moveRun(this.#services.db, id, 'running');
-    return { run, prepared: prepareJob(loaded, run.params as Record<string, unknown>) };
+    await moveRun(this.#services.db, row.id, 'running');
+    return prepareJob(loaded, row.params as Record<string, unknown>);
   }
 
-  async #load(
-    claim: Claim<PartitionJob>,
-    partition: Partition,
-    run: Run,
-    prepared: PreparedJob,
-    signal: AbortSignal,
-  ): Promise<PartitionOutcome | undefined> {
-    const { db, pool } = this.#services;
+  /** One transaction. @returns how many of the attempts it has settled */
+  async #commit(work: RunWork, name: string, attempts: readonly Attempt[]): Promise<number> {
+    const { pool, events } = this.#services;
+    const { row, prepared, holding } = work;
+    const routes = await this.#routesOf(row.id, prepared);
+    const targets = routes.map(({ table }) => table.oid);
+    const startedMs = performance.now();
+    const seconds = new Map<number, number>();
+    const committed = await commitPack(
+      pool,
+      this.#boss,
+      { name, run: row, targets, attempts },
+      async (client, partition, keepRejects) => {
+        const begunMs = performance.now();
+        events.emit('attemptStarted', refOf(partition, row.job));
+        const outcome = await this.#loadOne(work, partition, { client, routes, keepRejects });
+        seconds.set(partition.id, (performance.now() - begunMs) / 1000);
+        return outcome;
+      },
+      { signal: holding.signal, enough: () => performance.now() - startedMs > PACK_MS },
+    );
+    for (const one of committed) this.#report(row.job, one, seconds);
+    return committed.length;
+  }
+
+  async #loadOne(
+    { run, prepared, holding }: RunWork,
+    partition: Claimed,
+    rest: Pick<Parameters<typeof loadPartition>[0], 'client' | 'routes' | 'keepRejects'>,
+  ): Promise<PartitionOutcome> {
+    const { db } = this.#services;
     const progress = new Ticker<number>(PROGRESS_EVERY_MS, (rows) => showProgress(db, partition, rows));
-    const routes = await this.#routesOf(run.id, prepared);
-    const attempt = {
-      claim,
-      partition,
-      job: run.job,
-      targets: routes.map(({ table }) => table.oid),
-      forced: run.forced,
-      limit: run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects),
-    };
     try {
-      return await commitAttempt(
-        pool,
-        this.#boss,
-        attempt,
-        async (client, keepRejects) => {
-          const outcome = await loadPartition({
-            client,
-            routes,
-            source: prepared.source,
-            plan: planOf(partition),
-            context: { ...this.#context, signal },
-            keepRejects,
-            onProgress: (rows) => progress.tick(rows),
-            conflicts: this.#conflictsOf(run.id),
-          });
-          assertAccounted(outcome, partition, prepared);
-          return outcome;
-        },
-        signal,
-      );
+      const outcome = await loadPartition({
+        ...rest,
+        source: prepared.source,
+        plan: planOf(partition),
+        context: { ...this.#context, signal: holding.signal },
+        onProgress: (rows) => progress.tick(rows),
+        pace: holding.pace,
+        conflicts: this.#conflictsOf(run),
+      });
+      assertAccounted(outcome, partition, prepared);
+      return outcome;
     } finally {
       await progress.stop();
     }
+  }
+
+  #report(job: string, { partition, outcome }: Committed, seconds: ReadonlyMap<number, number>): void {
+    const { events } = this.#services;
+    const ref = refOf(partition, job);
+    if (!outcome) return void events.emit('attemptSkipped', { ...ref, reason: 'its content is in the table already' });
+    const { read: rowsRead, written: rowsWritten, rejected: rowsRejected } = outcome;
+    events.emit('attemptDone', {
+      ...ref,
+      rowsRead,
+      rowsWritten,
+      rowsRejected,
+      seconds: seconds.get(partition.id) ?? 0,
+    });
   }
 
   /** Looked up anew every few seconds only: for small partitions that would take longer than the load. */
@@ -160,46 +262,10 @@ export class Executor {
     this.#conflicts.set(run, known);
     return known;
   }
-
-  async #settleFailure(
-    claim: Claim<PartitionJob>,
-    partition: Partition,
-    ref: AttemptRef,
-    cause: unknown,
-  ): Promise<void> {
-    const { events, pool } = this.#services;
-    const error = locate(cause, { job: ref.job, run: ref.run, partition: partition.key, file: partition.file });
-    if (error.code === 'CLAIM_LOST') {
-      events.emit('attemptFailed', { ...ref, error, retrying: true });
-      return;
-    }
-    const released = error.code === 'INTERRUPTED';
-    const retrying = released || (error.transient && claim.retryCount < claim.retryLimit);
-    const message = explain(error);
-    const settled: Settled = released
-      ? { state: 'released' }
-      : { state: retrying ? 'pending' : 'failed', code: error.code, error: message };
-    try {
-      await transaction(pool, async (client) => {
-        const tx = kyselyOnClient<ControlSchema>(client);
-        await limitIdleness(client);
-        if (!(await settlePartition(tx, partition, settled))) return;
-        if (released) await releaseJob(this.#boss, tx, claim, partition.attempt);
-        else if (retrying) await failJob(this.#boss, tx, QUEUES.partitions, claim, message);
-        else await completeJob(this.#boss, tx, QUEUES.partitions, claim);
-        await finishIfSettled(client, this.#boss, partition.run_id);
-      });
-    } catch (problem) {
-      // The database is out of reach: the claim runs out by itself, and another attempt follows.
-      events.emit('queueError', { error: problem });
-    }
-    if (released) events.emit('attemptReleased', ref);
-    else events.emit('attemptFailed', { ...ref, error, retrying });
-  }
 }
 
 /** Nothing may be lost on the way: every row that was read is somewhere, and without a transform all were read. */
-function assertAccounted(outcome: PartitionOutcome, partition: Partition, { targets }: PreparedJob): void {
+function assertAccounted(outcome: PartitionOutcome, partition: Claimed, { targets }: PreparedJob): void {
   const { read, written, unchanged, superseded, rejected } = outcome;
   const accounted = written + unchanged + superseded + rejected;
   if (read !== accounted) {

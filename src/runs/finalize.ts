@@ -7,14 +7,14 @@ import { Checksum } from '../postgres/checksum.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
-import { type Claim, completeJob, failJob, releaseFinalizeJob } from '../queue/jobs.ts';
+import { type Claim, completeJobs, failJob, releaseFinalizeJob } from '../queue/jobs.ts';
 import { completeTable } from '../sinks/after.ts';
 import { readDdl, tablesOf } from '../sinks/tables.ts';
 import { claimLost } from './commit.ts';
 import { loadJob } from './load-jobs.ts';
 import { prepareJob } from './prepare.ts';
 import type { Services } from './services.ts';
-import { settleTables } from './settle-tables.ts';
+import { forgetTables, settleTables } from './settle-tables.ts';
 
 /**
  * Ends a run whose partitions are all settled: completes its tables, and gives the verdict in one transaction. A crash
@@ -30,6 +30,12 @@ export async function finalize(
   const { db, pool, events } = services;
   const run = await findRun(db, claim.data.run);
   let error: DrayageError | undefined;
+  if (run?.state === 'cancelled') {
+    await clearTables(services, boss, run, claim).catch((cause) => {
+      error = locate(cause, { job: run.job, run: run.id });
+    });
+    if (!error) return;
+  }
   if (run?.state === 'finalizing') {
     try {
       const state = verdict(run);
@@ -37,7 +43,7 @@ export async function finalize(
       await transaction(pool, async (client) => {
         const tx = kyselyOnClient<ControlSchema>(client);
         await moveRun(tx, run.id, state, { checksum: await totalChecksum(tx, run.id) });
-        if (!(await completeJob(boss, tx, QUEUES.finalize, claim))) throw claimLost();
+        if (!(await completeJobs(boss, tx, QUEUES.finalize, [claim]))) throw claimLost();
       });
       events.emit('runFinished', { run: run.id, job: run.job, state });
       return;
@@ -54,11 +60,26 @@ export async function finalize(
     if (released) await releaseFinalizeJob(boss, tx, claim);
     else if (error && !failed) await failJob(boss, tx, QUEUES.finalize, claim, explain(error));
     else {
-      if (run && error) await moveRun(tx, run.id, 'failed', { error: explain(error) });
-      if (!(await completeJob(boss, tx, QUEUES.finalize, claim)) && error) throw claimLost();
+      if (run && error && run.state !== 'cancelled') await moveRun(tx, run.id, 'failed', { error: explain(error) });
+      if (!(await completeJobs(boss, tx, QUEUES.finalize, [claim])) && error) throw claimLost();
     }
   });
   if (run && failed) events.emit('runFinished', { run: run.id, job: run.job, state: 'failed' });
+}
+
+/** Does away with what was made for a run that was cancelled. */
+async function clearTables(
+  { config, pool }: Services,
+  boss: Boss,
+  run: Run,
+  claim: Claim<{ run: number }>,
+): Promise<void> {
+  const { targets } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
+  await transaction(pool, async (client) => {
+    await forgetTables(client, targets, run);
+    const tx = kyselyOnClient<ControlSchema>(client);
+    if (!(await completeJobs(boss, tx, QUEUES.finalize, [claim]))) throw claimLost();
+  });
 }
 
 async function completeTables(

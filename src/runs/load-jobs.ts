@@ -39,7 +39,7 @@ export async function loadJob(root: string, given: string): Promise<LoadedJob> {
   const text = await readFile(absolute, 'utf8').catch(() => {
     throw new DrayageError('JOB_NOT_FOUND', `There is no job file ${path}`, { hint: '"dray jobs" lists the jobs.' });
   });
-  const exported = await importDefault(absolute, path);
+  const exported = await importDefault(absolute, path, digest(text));
   if (!isJob(exported)) {
     throw new DrayageError('JOB_INVALID', `${path} has no job as its default export`, {
       hint: 'Write export default defineJob({ … }).',
@@ -68,9 +68,14 @@ async function pathOf(root: string, name: string): Promise<string> {
   return join(FOLDER, files.find((file) => basename(file, extname(file)) === name)!);
 }
 
-async function importDefault(absolute: string, path: string): Promise<unknown> {
+/** By path, the text that was imported first: Node gives that module again, whatever the file holds by then. */
+const imported = new Map<string, string>();
+
+async function importDefault(absolute: string, path: string, text: string): Promise<unknown> {
+  const first = imported.get(absolute) ?? text;
+  imported.set(absolute, first);
   try {
-    const module = await import(pathToFileURL(absolute).href);
+    const module = await import(`${pathToFileURL(absolute).href}${first === text ? '' : `?text=${text}`}`);
     return module.default;
   } catch (error) {
     if (error instanceof DrayageError) throw error;

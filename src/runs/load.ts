@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { Partition } from '../control/partitions.ts';
+import type { Partition } from '../control/claims.ts';
 import type { Route } from '../model/route.ts';
 import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../model/sink.ts';
 import type { PartitionPlan, RowFilter, Source, SourceContext } from '../model/source.ts';
@@ -7,6 +7,7 @@ import { Checksum } from '../postgres/checksum.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import { loadIntoPostgres } from '../sinks/postgres.ts';
 import type { PartitionOutcome } from './commit.ts';
+import type { Pace } from './pace.ts';
 import { type Opened, withPartition } from './read.ts';
 
 /** Source faults held in memory before they are written down. */
@@ -20,6 +21,8 @@ export interface PartitionLoad {
   context: SourceContext;
   keepRejects: KeepRejects;
   onProgress: OnProgress;
+  /** How fast rows may come. */
+  pace: Pace;
   /** Tables that turned out to hold some of the keys; those are merged into at once. */
   conflicts: Set<string>;
   /** By table, the only rows that are wanted; tables without an entry get none. */
@@ -68,7 +71,7 @@ class Total {
 }
 
 async function loadRoute(
-  { client, keepRejects, onProgress, conflicts }: PartitionLoad,
+  { client, keepRejects, onProgress, conflicts, pace, context: { signal } }: PartitionLoad,
   route: Route,
   opened: Opened,
   rows: RowFilter | undefined,
@@ -82,7 +85,7 @@ async function loadRoute(
     table,
     target,
     columns: mapColumns(reading.schema, table, target),
-    batches: reading.batches,
+    batches: (keep) => pace.over(reading.batches(keep), signal),
     ...(reading.only ? { only: reading.only } : {}),
     keepRejects,
     onProgress: (read) => onProgress(before + read),

@@ -15,6 +15,7 @@ import { transaction } from '../postgres/tx.ts';
 import { shadowPart } from '../sinks/replace.ts';
 import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
+import { Pace } from './pace.ts';
 import { withSourceContext } from './plan.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { type Opened, withPartition } from './read.ts';
@@ -106,6 +107,7 @@ async function replayPartition(
     wholly: new Set(wanted.flatMap(({ table_name, row_number }) => (table_name === null ? [row_number!] : []))),
     keepRejects: (again) => insertRejects(tx, run.id, partitionId, again),
     onProgress: () => undefined,
+    pace: new Pace(),
     conflicts: new Set(),
   });
   await addOutcome(tx, partition, outcome, wanted.length);

@@ -10,6 +10,8 @@ export interface RunReport {
   run: number;
   job: string;
   state: string;
+  /** Why the run is paused. */
+  reason: string | null;
   /** While the run is finalizing: what is being done. */
   phase: string | null;
   partitions: Record<'total' | 'pending' | 'running' | 'done' | 'skipped' | 'failed' | 'cancelled', number>;
@@ -68,6 +70,7 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
     run: progress.run,
     job: progress.job,
     state: progress.state,
+    reason: progress.reason,
     phase: progress.phase,
     partitions: {
       total: progress.partitions_total,

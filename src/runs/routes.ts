@@ -6,7 +6,7 @@ import type { Target } from '../model/target.ts';
 import type { Table } from '../postgres/catalog.ts';
 import { postgresName } from '../postgres/names.ts';
 import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
-import { openSeen, seenTable } from '../sinks/missing.ts';
+import { closeAllSeen, isOpen, openSeen, seenTable } from '../sinks/missing.ts';
 import { makeShadow, shadowOf } from '../sinks/replace.ts';
 import { ensureTables, inferredDdl, needsColumns, tablesOf } from '../sinks/tables.ts';
 import type { PreparedJob } from './prepare.ts';
@@ -64,8 +64,17 @@ export async function prepareRoutes(
   return routes;
 }
 
-/** Makes what the routes of one run need beside the tables: shadows, and places for keys. */
-export async function openRoutes(client: ClientBase, run: number, routes: readonly Route[]): Promise<void> {
+/**
+ * Makes what the routes of one run need beside the tables: shadows, and places for keys.
+ * @param earlier runs that filled the same tables and failed: what they have seen of the source is out of date
+ */
+export async function openRoutes(
+  client: ClientBase,
+  run: number,
+  routes: readonly Route[],
+  earlier: readonly number[],
+): Promise<void> {
+  await closeAllSeen(client, earlier);
   for (const [index, { target, table }] of routes.entries()) {
     if (target.mode === 'replace') await makeShadow(client, table, run);
     if (target.mode === 'merge') await openSeen(client, seenTable(run, index), table, target.key);
@@ -80,9 +89,11 @@ export async function runRoutes(client: ClientBase, targets: readonly PreparedTa
     const loaded = one.target.mode === 'replace' ? [await shadowOf(client, tables[0]!, run)] : tables;
     found.push(...routesOver(one, loaded));
   }
-  return found.map((route, index) =>
-    route.target.mode === 'merge' ? { ...route, seen: seenTable(run, index) } : route,
-  );
+  for (const [index, route] of found.entries()) {
+    const seen = seenTable(run, index);
+    if (route.target.mode === 'merge' && (await isOpen(client, seen))) found[index] = { ...route, seen };
+  }
+  return found;
 }
 
 /** The routes into the tables as they are when a run has ended. @throws TARGET_INVALID */

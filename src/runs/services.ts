@@ -7,7 +7,7 @@ import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { joinEmbedded } from '../postgres/embedded.ts';
 import { kyselyOn } from '../postgres/kysely.ts';
 import { migrate, pendingMigrations } from '../postgres/migrate.ts';
-import { assertReachable, connectClient, createPool } from '../postgres/pool.ts';
+import { assertReachable, createPool } from '../postgres/pool.ts';
 import { transaction } from '../postgres/tx.ts';
 import type { Boss } from '../queue/boss.ts';
 
@@ -18,8 +18,6 @@ export interface Services {
   pool: pg.Pool;
   db: ControlDb;
   events: Events;
-  /** A connection outside the pool. */
-  connect(): Promise<pg.Client>;
   /** Closed with everything else, in reverse order. */
   closers: Closers;
 }
@@ -29,8 +27,8 @@ const CONTROL_SQL = join(import.meta.dirname, '../../sql');
 /** The SQLSTATE of `raise warning`; notices have others. */
 const RAISED = '01000';
 
-/** Connections beside those that load: for claims, heartbeats and progress. */
-const CONTROL_CONNECTIONS = 2;
+/** Connections beside those that load: for claims and progress. A worker's heart has one more. */
+const CONTROL_CONNECTIONS = 1;
 
 /**
  * Connects to the database, starting the embedded one when none is configured.
@@ -50,7 +48,7 @@ export async function openServices(
     url = embedded.url;
     if (embedded.started) events.emit('embeddedStarted', { url, recovered: embedded.recovered });
   }
-  const pool = createPool(url, { max: loads + CONTROL_CONNECTIONS, applicationName: 'dray' });
+  const pool = createPool(url, { max: Math.max(1, loads) + CONTROL_CONNECTIONS, applicationName: 'dray' });
   pool.on('connect', (client) => {
     client.on('notice', ({ code, message: warning }) => {
       if (code === RAISED && warning) events.emit('scriptWarned', { warning });
@@ -63,8 +61,7 @@ export async function openServices(
     await closers.close();
     throw error;
   }
-  const connect = () => connectClient(url, 'dray listen');
-  return { config, url, pool, db: kyselyOn<ControlSchema>(pool), events, connect, closers };
+  return { config, url, pool, db: kyselyOn<ControlSchema>(pool), events, closers };
 }
 
 /** Brings the control schema up to date. @returns names of the scripts that were applied */

@@ -4,7 +4,7 @@ import { addDeleted, type Run } from '../control/runs.ts';
 import type { PreparedTarget } from '../model/route.ts';
 import { requireTable } from '../postgres/catalog.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
-import { closeSeen, deleteMissing, isOpen } from '../sinks/missing.ts';
+import { closeAllSeen, deleteMissing } from '../sinks/missing.ts';
 import { dropShadow, isShadowed, swapIn } from '../sinks/replace.ts';
 import { runRoutes } from './routes.ts';
 
@@ -12,7 +12,8 @@ import { runRoutes } from './routes.ts';
  * What a run does to its tables as a whole when all partitions are settled: tables that were loaded beside take their
  * places, and rows that a merge has not met go away. Runs in the caller's transaction; what was done stays done when
  * it is asked for again.
- * @param failed whether some partition has not succeeded: then the tables stay as they are
+ * @param failed whether some partition has not succeeded: then the tables stay as they are, and what was made for the
+ *   run is kept for the case that its partitions are tried again
  */
 export async function settleTables(
   client: pg.PoolClient,
@@ -20,10 +21,17 @@ export async function settleTables(
   run: Run,
   failed: boolean,
 ): Promise<void> {
-  if (!failed) await replaceTables(client, targets, run);
-  if (targets.some(({ target }) => target.mode === 'merge')) {
-    await deleteWhatIsMissing(client, targets, run, failed);
+  if (failed) return;
+  await replaceTables(client, targets, run);
+  if (targets.some(({ target }) => target.mode === 'merge')) await deleteWhatIsMissing(client, targets, run);
+}
+
+/** Does away with what was made for a run, and leaves its tables as they are. */
+export async function forgetTables(client: pg.PoolClient, targets: readonly PreparedTarget[], run: Run): Promise<void> {
+  for (const { name, target } of targets) {
+    if (target.mode === 'replace') await dropShadow(client, await requireTable(client, name), run.id);
   }
+  await closeAllSeen(client, [run.id]);
 }
 
 /** All of them in one transaction; none, when nothing was loaded that could take its place. */
@@ -37,19 +45,14 @@ async function replaceTables(client: pg.PoolClient, targets: readonly PreparedTa
 }
 
 /** Only a run that has met every row of the source, and some, knows what is missing from it. */
-async function deleteWhatIsMissing(
-  client: pg.PoolClient,
-  targets: readonly PreparedTarget[],
-  run: Run,
-  failed: boolean,
-): Promise<void> {
-  const knows = !failed && run.rows_rejected === 0 && run.rows_read > 0;
+async function deleteWhatIsMissing(client: pg.PoolClient, targets: readonly PreparedTarget[], run: Run): Promise<void> {
+  const knows = run.rows_rejected === 0 && run.rows_read > 0;
   for (const { seen, table, target } of await runRoutes(client, targets, run.id)) {
-    if (!seen || !(await isOpen(client, seen))) continue;
+    if (!seen) continue;
     if (knows) {
       const deleted = await deleteMissing(client, seen, table, target.key);
       await addDeleted(kyselyOnClient<ControlSchema>(client), run.id, deleted);
     }
-    await closeSeen(client, seen);
   }
+  await closeAllSeen(client, [run.id]);
 }

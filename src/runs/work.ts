@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { DrayageError } from '../base/errors.ts';
-import { Shutdown } from '../base/lifecycle.ts';
+import { pause, Shutdown } from '../base/lifecycle.ts';
+import { abandonPartition } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
-import { abandonPartition } from '../control/partitions.ts';
-import { registerWorker, touchWorker } from '../control/workers.ts';
+import { type ActiveRun, activeRuns } from '../control/limits.ts';
+import { registerWorker, stopWorker } from '../control/workers.ts';
+import { PackSize } from '../model/pack.ts';
+import { turns } from '../model/turns.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
-import { type Boss, HEARTBEAT_EVERY_MS, QUEUES } from '../queue/boss.ts';
-import { beat, type Claim, completeJob, fetchJobs, type PartitionJob } from '../queue/jobs.ts';
-import { Bell } from '../queue/wake.ts';
-import { claimLost, finishIfSettled } from './commit.ts';
+import { type Boss, QUEUES } from '../queue/boss.ts';
+import { type Claim, completeJobs, fetchJobs, type PartitionJob } from '../queue/jobs.ts';
+import { Claims } from './claims.ts';
+import { finishIfSettled } from './commit.ts';
 import { Executor } from './execute.ts';
 import { finalize } from './finalize.ts';
+import { Holding } from './holding.ts';
 import { withSourceContext } from './plan.ts';
 import type { Services } from './services.ts';
 
@@ -26,36 +30,29 @@ const POLL_MS = 2_000;
 export async function work(services: Services, boss: Boss, signal: AbortSignal): Promise<void> {
   const never = new AbortController().signal;
   await withSourceContext(services.config, never, async (context) => {
-    const id = randomUUID();
-    const worker = new Worker(services, boss, id, new Executor(services, boss, id, context));
+    const worker = new Worker(services, boss, context);
     await worker.run(signal);
   });
 }
 
-interface Active {
-  queue: string;
-  claim: Claim<unknown>;
-  controller: AbortController;
-  done: Promise<void>;
-}
+type WorkContext = ConstructorParameters<typeof Executor>[3];
 
 class Worker {
   readonly #services: Services;
   readonly #boss: Boss;
-  readonly #id: string;
+  readonly #id = randomUUID();
   readonly #executor: Executor;
-  readonly #active = new Map<string, Active>();
-  readonly #bell: Bell;
-  /** Cuts a waiting short when an attempt has ended and there is room for another. */
-  #freed = new AbortController();
-  #state: 'alive' | 'draining' = 'alive';
+  readonly #claims: Claims;
+  readonly #packSize = new PackSize();
+  readonly #active = new Set<Promise<void>>();
+  /** Cuts a waiting short: an attempt has ended and there is room for another, or there may be work. */
+  #woken = new AbortController();
 
-  constructor(services: Services, boss: Boss, id: string, executor: Executor) {
+  constructor(services: Services, boss: Boss, context: WorkContext) {
     this.#services = services;
     this.#boss = boss;
-    this.#id = id;
-    this.#executor = executor;
-    this.#bell = new Bell(services.connect);
+    this.#claims = new Claims(services, boss, this.#id, () => this.#woken.abort());
+    this.#executor = new Executor(services, boss, this.#id, context, this.#claims);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -63,52 +60,78 @@ class Worker {
     const { concurrency } = config;
     await registerWorker(db, { id: this.#id, host: hostname(), pid: process.pid, concurrency });
     events.emit('workerStarted', { worker: this.#id, concurrency });
-    const heart = setInterval(() => void this.#beat(), HEARTBEAT_EVERY_MS);
+    this.#claims.open();
     try {
       while (!signal.aborted) {
-        const claimed = await this.#claim(concurrency).catch((error) => {
+        this.#woken = new AbortController();
+        const claimed = await this.#fill(concurrency).catch((error) => {
           events.emit('queueError', { error });
           return 0;
         });
-        if (claimed === 0) await this.#bell.wait(POLL_MS, AbortSignal.any([signal, this.#freed.signal]));
+        if (claimed === 0) await pause(POLL_MS, AbortSignal.any([signal, this.#woken.signal]));
       }
       await this.#drain(signal);
     } finally {
-      clearInterval(heart);
-      await this.#bell.close();
-      await touchWorker(db, this.#id, 'stopped').catch(() => undefined);
+      await this.#claims.close();
+      await stopWorker(db, this.#id).catch(() => undefined);
     }
   }
 
   /** Takes as much as there is room for. @returns how many jobs were taken */
-  async #claim(concurrency: number): Promise<number> {
-    this.#freed = new AbortController();
-    const room = concurrency - this.#active.size;
-    if (room <= 0) return 0;
+  async #fill(concurrency: number): Promise<number> {
+    if (this.#active.size >= concurrency) return 0;
+    // Also when there is no run that goes on: the end of a run may wait in the queue.
+    const finishing = await fetchJobs<{ run: number }>(this.#boss, QUEUES.finalize, 1);
+    for (const claim of finishing) {
+      this.#start(QUEUES.finalize, [claim], ({ signal }) => finalize(this.#services, this.#boss, claim, signal));
+    }
+    const runs = await activeRuns(this.#services.db);
+    if (runs.length === 0) return finishing.length;
     const lost = await fetchJobs<PartitionJob>(this.#boss, QUEUES.deadLetter, 10);
     for (const claim of lost) await this.#giveUp(claim);
-    const finishing = await fetchJobs<{ run: number }>(this.#boss, QUEUES.finalize, 1);
-    for (const claim of finishing)
-      this.#start(QUEUES.finalize, claim, (signal) => finalize(this.#services, this.#boss, claim, signal));
-    const partitions = await fetchJobs<PartitionJob>(this.#boss, QUEUES.partitions, room);
-    for (const claim of partitions) {
-      this.#start(QUEUES.partitions, claim, (signal) => this.#executor.execute(claim, signal));
+    let claimed = finishing.length;
+    while (this.#active.size < concurrency) {
+      const jobs = await this.#fetch(runs);
+      if (jobs.length === 0) break;
+      this.#start(QUEUES.partitions, jobs, (holding) => this.#execute(jobs, runs, holding));
+      claimed += jobs.length;
     }
-    return finishing.length + partitions.length;
+    return claimed;
   }
 
-  #start(queue: string, claim: Claim<unknown>, task: (signal: AbortSignal) => Promise<void>): void {
-    const controller = new AbortController();
-    const done = task(controller.signal)
+  /** Of the runs with the highest priority that have something to give. */
+  async #fetch(runs: readonly ActiveRun[]): Promise<Claim<PartitionJob>[]> {
+    for (const leftOut of turns(runs)) {
+      const jobs = await fetchJobs<PartitionJob>(this.#boss, QUEUES.partitions, this.#packSize.size, leftOut);
+      if (jobs.length > 0) return jobs;
+    }
+    return [];
+  }
+
+  async #execute(jobs: readonly Claim<PartitionJob>[], runs: readonly ActiveRun[], holding: Holding): Promise<void> {
+    const startedMs = performance.now();
+    let tried = 0;
+    for (const [run, claims] of Map.groupBy(jobs, ({ data }) => data.run)) {
+      const limited = runs.find(({ id }) => id === run)?.limited ?? true;
+      tried += await this.#executor.execute({ run, claims, limited, holding });
+    }
+    if (tried > 0) this.#packSize.note(tried, performance.now() - startedMs);
+  }
+
+  #start(queue: string, claims: readonly Claim<unknown>[], task: (holding: Holding) => Promise<void>): void {
+    const holding = new Holding(queue, claims);
+    this.#claims.hold(holding);
+    const done = task(holding)
       .catch((error) => {
         // Not settled: the claim runs out, and the queue offers the job again.
         this.#services.events.emit('queueError', { error });
       })
       .finally(() => {
-        this.#active.delete(claim.id);
-        this.#freed.abort();
+        this.#claims.release(holding);
+        this.#active.delete(done);
+        this.#woken.abort();
       });
-    this.#active.set(claim.id, { queue, claim, controller, done });
+    this.#active.add(done);
   }
 
   /** A job whose workers died on every attempt: its partition has failed. */
@@ -116,43 +139,22 @@ class Worker {
     const { pool, events } = this.#services;
     const lost = await transaction(pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
-      const attempts =
-        'Every worker that tried this partition died; look for lack of memory. Then enqueue the job again.';
-      const abandoned = await abandonPartition(tx, claim.data.partition, attempts);
-      await completeJob(this.#boss, tx, QUEUES.deadLetter, claim);
+      const advice = `Every worker that tried this partition died; look for lack of memory. Then use "dray retry ${claim.data.run}".`;
+      const abandoned = await abandonPartition(tx, claim.data.partition, advice);
+      await completeJobs(this.#boss, tx, QUEUES.deadLetter, [claim]);
       if (abandoned) await finishIfSettled(client, this.#boss, abandoned.run_id);
       return abandoned;
     });
     if (lost) events.emit('partitionLost', { run: lost.run_id, partition: lost.key, attempt: lost.attempt });
   }
 
-  /** Keeps the claims, and drops what is no longer ours. */
-  async #beat(): Promise<void> {
-    const { db, events } = this.#services;
-    try {
-      await touchWorker(db, this.#id, this.#state);
-      for (const [queue, active] of Map.groupBy(this.#active.values(), ({ queue }) => queue)) {
-        const held = await beat(
-          this.#boss,
-          queue,
-          active.map(({ claim }) => claim),
-        );
-        for (const { claim, controller } of active) if (!held.has(claim.id)) controller.abort(claimLost());
-      }
-    } catch (error) {
-      events.emit('queueError', { error });
-    }
-  }
-
   async #drain(signal: AbortSignal): Promise<void> {
-    this.#state = 'draining';
+    this.#claims.drain();
     this.#services.events.emit('workerStopping', { worker: this.#id, active: this.#active.size });
     const reason = signal.reason instanceof DrayageError ? signal.reason : new DrayageError('INTERRUPTED', 'Stopped');
     const graceMs = reason instanceof Shutdown ? reason.graceMs : 0;
-    const giveBack = setTimeout(() => {
-      for (const { controller } of this.#active.values()) controller.abort(reason);
-    }, graceMs);
-    await Promise.all([...this.#active.values()].map(({ done }) => done));
+    const giveBack = setTimeout(() => this.#claims.stop(reason), graceMs);
+    await Promise.all(this.#active);
     clearTimeout(giveBack);
   }
 }

@@ -31,12 +31,18 @@ export async function deleteMissing(
   return rowCount ?? 0;
 }
 
-/** Whether the run still keeps keys there: it is dropped with the deletion. */
+/** Whether the run still keeps keys there: a later one that fills the table does away with it. */
 export async function isOpen(client: ClientBase, seen: string): Promise<boolean> {
   const { rows } = await client.query<{ open: boolean }>('select to_regclass($1) is not null as open', [seen]);
   return rows[0]!.open;
 }
 
-export async function closeSeen(client: ClientBase, seen: string): Promise<void> {
-  await client.query(`drop table if exists ${seen}`);
+/** Does away with the keys that runs have noted. */
+export async function closeAllSeen(client: ClientBase, runs: readonly number[]): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `select relname as name from pg_class where relnamespace = 'drayage'::regnamespace and relkind = 'r'
+     and relname ~ '^seen_[0-9]+_[0-9]+$' and split_part(relname, '_', 2)::bigint = any ($1)`,
+    [runs],
+  );
+  for (const { name } of rows) await client.query(`drop table if exists drayage.${name}`);
 }

@@ -13,6 +13,7 @@ const TYPES: Record<string, string> = {
   jsonb: 'unknown',
   timestamptz: 'Date',
   _oid: 'number[]',
+  _text: 'string[]',
 };
 
 interface Column {

@@ -1,12 +1,17 @@
 import { DrayageError, EXIT } from '../../base/errors.ts';
 import { parseRejectLimit } from '../../model/limits.ts';
 import { plural } from '../format.ts';
-import { type Invocation, PARAM_OPTION, paramsOf, type Verb, withServices } from '../verb.ts';
+import { type Invocation, PARAM_OPTION, paramsOf, type Verb, wholeNumber, withServices } from '../verb.ts';
 
 export const ENQUEUE_OPTIONS = [
   [...PARAM_OPTION],
   ['--force', 'load again what is in the table already'],
   ['--max-rejects <n>', 'rejects that a partition may have before it fails: a number, or a share such as 1%'],
+  ['--priority <n>', 'runs of a higher one go first (default: 0)'],
+  [
+    '--run-concurrency <n>',
+    'transactions that may load the run at the same time (default: as many as there are workers)',
+  ],
 ] as const satisfies Verb['options'];
 
 export const enqueue: Verb = {
@@ -35,13 +40,21 @@ export const enqueue: Verb = {
 };
 
 /** @throws USAGE */
-export function enqueueOptions({ force, maxRejects }: Invocation['options']) {
+export function enqueueOptions({ force, maxRejects, priority, runConcurrency }: Invocation['options']) {
   if (maxRejects !== undefined && !parseRejectLimit(String(maxRejects))) {
     throw new DrayageError('USAGE', `--max-rejects is "${maxRejects}"`, {
       hint: 'Give a whole number, or a share such as 1%.',
     });
   }
-  return { force: force === true, maxRejects: maxRejects as string | undefined };
+  if (priority !== undefined && !/^-?\d{1,9}$/.test(String(priority))) {
+    throw new DrayageError('USAGE', `--priority is "${priority}"`, { hint: 'Give a whole number.' });
+  }
+  return {
+    force: force === true,
+    maxRejects: maxRejects as string | undefined,
+    priority: priority === undefined ? undefined : Number(priority),
+    concurrency: runConcurrency === undefined ? undefined : wholeNumber(runConcurrency, '--run-concurrency'),
+  };
 }
 
 /** The job of the command line with its parameters; everything that can be wrong about them is found out here. */

@@ -10,6 +10,7 @@ import { plan } from './plan.ts';
 import { rejects } from './rejects.ts';
 import { run } from './run.ts';
 import { status } from './status.ts';
+import { cancel, pause, resume, retry, set } from './steer.ts';
 import { verify } from './verify.ts';
 import { work } from './work.ts';
 
@@ -22,6 +23,11 @@ export const VERBS: readonly Verb[] = [
   enqueue,
   work,
   status,
+  pause,
+  resume,
+  cancel,
+  retry,
+  set,
   rejects,
   exportVerb,
   verify,

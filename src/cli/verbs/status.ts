@@ -54,6 +54,9 @@ async function showAll({ db }: Services, { out }: Invocation): Promise<void> {
       { title: 'rejected', cell: ({ rows }) => count(rows.rejected), right: true },
       { title: 'time', cell: ({ seconds }) => duration(seconds), right: true },
     ]);
-    return `${list}\n\n${plural(workers.length, 'worker')} at work`;
+    const waiting = workers.flatMap(({ host, pid, held_back }) =>
+      held_back === null ? [] : [`  ${host} (${pid}) waits: ${held_back}`],
+    );
+    return [`${list}\n\n${plural(workers.length, 'worker')} at work`, ...waiting].join('\n');
   });
 }

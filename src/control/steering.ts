@@ -1,0 +1,138 @@
+import { sql } from 'kysely';
+import { ENDED, RUN_STEPS, type RunState, statesBefore } from '../model/state.ts';
+import type { ControlDb } from './db.ts';
+
+/** A run whose first partitions mostly fail is not worth going on with. */
+const GUARDED = 50;
+
+/**
+ * Pauses a run of whose first fifty partitions more than half have failed, unless somebody has resumed it before.
+ * @returns whether it was
+ */
+export async function guardRun(db: ControlDb, run: number): Promise<boolean> {
+  const paused = await db
+    .updateTable('drayage.runs')
+    .set({
+      state: 'paused',
+      draining: true,
+      reason: sql`partitions_failed || ' of the first ' || partitions_failed + partitions_done || ' partitions failed'`,
+    })
+    .where('id', '=', run)
+    .where('guarded', '=', true)
+    .where('state', 'in', statesBefore(RUN_STEPS, 'paused'))
+    .where('partitions_failed', '>', GUARDED / 2)
+    .where(sql<boolean>`partitions_failed + partitions_done <= ${GUARDED}`)
+    .executeTakeFirst();
+  return paused.numUpdatedRows > 0n;
+}
+
+/** @param draining whether what is under way may end @returns whether the run could be paused */
+export async function pauseRun(db: ControlDb, run: number, reason: string, draining: boolean): Promise<boolean> {
+  const paused = await db
+    .updateTable('drayage.runs')
+    .set({ state: 'paused', reason, draining })
+    .where('id', '=', run)
+    .where('state', 'in', statesBefore(RUN_STEPS, 'paused'))
+    .executeTakeFirst();
+  return paused.numUpdatedRows > 0n;
+}
+
+/** Lets a paused run go on, also when it was paused for its failures. @returns whether it was paused */
+export async function resumeRun(db: ControlDb, run: number): Promise<boolean> {
+  const resumed = await db
+    .updateTable('drayage.runs')
+    .set({ state: 'running', reason: null, draining: false, guarded: false })
+    .where('id', '=', run)
+    .where('state', '=', 'paused')
+    .executeTakeFirst();
+  return resumed.numUpdatedRows > 0n;
+}
+
+/**
+ * Cancels a run, and takes what is under way from its workers: none of it can commit any more. What waits follows with
+ * `cancelWaiting`, since there may be a lot of it.
+ * @returns its round, or undefined when it can no longer be cancelled
+ */
+export async function cancelRun(db: ControlDb, run: number): Promise<number | undefined> {
+  const cancelled = await db
+    .updateTable('drayage.runs')
+    .set({ state: 'cancelled', reason: null, phase: null, finished_at: sql`clock_timestamp()` })
+    .where('id', '=', run)
+    .where('state', 'in', statesBefore(RUN_STEPS, 'cancelled'))
+    .returning('round')
+    .executeTakeFirst();
+  if (!cancelled) return undefined;
+  await cancelPartitions(db, run, 'running').execute();
+  return cancelled.round;
+}
+
+/** @returns how many partitions were cancelled, fewer than `limit` when none is left */
+export async function cancelWaiting(db: ControlDb, run: number, limit: number): Promise<number> {
+  const some = db
+    .selectFrom('drayage.partitions')
+    .select('id')
+    .where('run_id', '=', run)
+    .where('state', '=', 'pending')
+    .limit(limit);
+  const { numUpdatedRows } = await cancelPartitions(db, run, 'pending').where('id', 'in', some).executeTakeFirst();
+  return Number(numUpdatedRows);
+}
+
+function cancelPartitions(db: ControlDb, run: number, state: 'running' | 'pending') {
+  return db
+    .updateTable('drayage.partitions')
+    .set({ state: 'cancelled', finished_at: sql`clock_timestamp()` })
+    .where('run_id', '=', run)
+    .where('state', '=', state);
+}
+
+export interface RunSettings {
+  priority?: number;
+  max_concurrency?: number | null;
+  max_rows_per_second?: number | null;
+}
+
+/** Changes how a run is carried out. @returns whether there is such a run that has not ended */
+export async function setRun(db: ControlDb, run: number, settings: RunSettings): Promise<boolean> {
+  const changed = await db
+    .updateTable('drayage.runs')
+    .set(settings)
+    .where('id', '=', run)
+    .where('state', 'not in', [...ENDED] as RunState[])
+    .executeTakeFirst();
+  return changed.numUpdatedRows > 0n;
+}
+
+/**
+ * Makes failed partitions wait for a worker again, with all their attempts before them.
+ * @param key undefined for all of the run
+ */
+export async function reviveFailed(
+  db: ControlDb,
+  run: number,
+  key: string | undefined,
+): Promise<{ id: number; attempt: number }[]> {
+  return db
+    .updateTable('drayage.partitions')
+    .set({ state: 'pending', failures: 0, error: null, error_code: null, finished_at: null, worker_id: null })
+    .where('run_id', '=', run)
+    .where('state', '=', 'failed')
+    .$if(key !== undefined, (query) => query.where('key', '=', key!))
+    .returning(['id', 'attempt'])
+    .execute();
+}
+
+/** Takes a run up again for its revived partitions; from now on the definition as it is now counts. */
+export async function reopenRun(db: ControlDb, run: number, jobVersion: string): Promise<void> {
+  await db
+    .updateTable('drayage.runs')
+    .set({
+      state: sql`case when state = 'failed' then 'running' else state end`,
+      round: sql`case when state = 'failed' then round + 1 else round end`,
+      error: null,
+      finished_at: null,
+      job_version: jobVersion,
+    })
+    .where('id', '=', run)
+    .execute();
+}

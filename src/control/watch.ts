@@ -1,0 +1,42 @@
+import { type CompiledQuery, sql } from 'kysely';
+import type { AttemptKey } from './claims.ts';
+import type { ControlDb } from './db.ts';
+
+/** An attempt that still holds its partition, and how its run stands. */
+export interface Held {
+  id: number;
+  attempt: number;
+  run: number;
+  state: string;
+  /** The run is paused, but what is under way may end. */
+  draining: boolean;
+  /** This worker's share of what the run may load; null for any number. */
+  rowsPerSecond: number | null;
+}
+
+/** The query that gives a row for each attempt that still holds its partition. */
+export function watchOf(db: ControlDb, attempts: readonly AttemptKey[]): CompiledQuery {
+  const keys = JSON.stringify(attempts.map(({ id, attempt }) => ({ id, attempt })));
+  return sql<Held>`
+    select p.id, p.attempt, r.id as run, r.state, r.draining,
+      case when r.max_rows_per_second is not null then
+        r.max_rows_per_second::float8 / greatest(1, (
+          select count(distinct o.worker_id) from drayage.partitions o where o.run_id = r.id and o.state = 'running'))
+      end as "rowsPerSecond"
+    from jsonb_to_recordset(${keys}::jsonb) as k (id bigint, attempt int)
+    join drayage.partitions p using (id, attempt) join drayage.runs r on r.id = p.run_id
+    where p.state = 'running' and r.state <> 'cancelled'`.compile(db);
+}
+
+/** The statement by which a worker says that it is there. @param memory resident, in bytes */
+export function presenceOf(
+  db: ControlDb,
+  id: string,
+  { state, heldBack, memory }: { state: 'alive' | 'draining'; heldBack: string | null; memory: number },
+): CompiledQuery {
+  return db
+    .updateTable('drayage.workers')
+    .set({ state, held_back: heldBack, memory, seen_at: sql`clock_timestamp()` })
+    .where('id', '=', id)
+    .compile();
+}

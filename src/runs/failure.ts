@@ -1,0 +1,108 @@
+import { explain, locate } from '../base/errors.ts';
+import type { AttemptRef } from '../base/events.ts';
+import { type Claimed, settleUnloaded, unsettled } from '../control/claims.ts';
+import type { ControlSchema } from '../control/db.ts';
+import { guardRun } from '../control/steering.ts';
+import { limitIdleness } from '../ledger/backends.ts';
+import { kyselyOnClient } from '../postgres/kysely.ts';
+import { transaction } from '../postgres/tx.ts';
+import { type Boss, QUEUES } from '../queue/boss.ts';
+import { type Claim, completeJobs, failJob, type PartitionJob, releaseJob } from '../queue/jobs.ts';
+import { type Attempt, finishIfSettled } from './commit.ts';
+import type { Services } from './services.ts';
+
+export function refOf(partition: Claimed, job: string): AttemptRef {
+  return { run: partition.run_id, job, partition: partition.key, attempt: partition.attempt };
+}
+
+/**
+ * Records what kept an attempt from loading, and decides what follows: another attempt after a while, or none. When too
+ * many of the first partitions of a run fail, the run is paused.
+ */
+export async function settleFailure(
+  services: Services,
+  boss: Boss,
+  { claim, partition }: Attempt,
+  job: string,
+  cause: unknown,
+): Promise<void> {
+  const { events } = services;
+  const ref = refOf(partition, job);
+  const error = locate(cause, { job, run: ref.run, partition: partition.key, file: partition.file });
+  if (error.code === 'INTERRUPTED') return giveBack(services, boss, [{ claim, partition }], job);
+  if (error.code === 'CLAIM_LOST') {
+    await clearClaims(services, boss, [claim]);
+    events.emit('attemptFailed', { ...ref, error, retrying: true });
+    return;
+  }
+  const retrying = error.transient && claim.retryCount < claim.retryLimit;
+  const message = explain(error);
+  const settled = { state: retrying ? ('pending' as const) : ('failed' as const), code: error.code, error: message };
+  await outsideOfLoad(services, async (client) => {
+    const tx = kyselyOnClient<ControlSchema>(client);
+    if (!(await settleUnloaded(tx, partition, settled))) return;
+    if (retrying) await failJob(boss, tx, QUEUES.partitions, claim, message);
+    else {
+      await completeJobs(boss, tx, QUEUES.partitions, [claim]);
+      if (await guardRun(tx, ref.run)) events.emit('runPaused', { run: ref.run, job, reason: message });
+    }
+    await finishIfSettled(client, boss, ref.run);
+  });
+  events.emit('attemptFailed', { ...ref, error, retrying });
+}
+
+/** Interruption is no failure: the partitions wait for the next worker, with as many attempts as before. */
+export async function giveBack(
+  services: Services,
+  boss: Boss,
+  attempts: readonly Attempt[],
+  job: string,
+): Promise<void> {
+  await outsideOfLoad(services, async (client) => {
+    const tx = kyselyOnClient<ControlSchema>(client);
+    for (const { claim, partition } of attempts) {
+      if (await settleUnloaded(tx, partition, { state: 'released' })) {
+        await releaseJob(boss, tx, claim, partition.attempt);
+      }
+    }
+  });
+  for (const { partition } of attempts) services.events.emit('attemptReleased', refOf(partition, job));
+}
+
+/**
+ * Does away with claims that have no attempt: the job of a partition that is settled is complete, any other goes back
+ * into the queue.
+ */
+export async function clearClaims(
+  services: Services,
+  boss: Boss,
+  claims: readonly Claim<PartitionJob>[],
+): Promise<void> {
+  if (claims.length === 0) return;
+  await outsideOfLoad(services, async (client) => {
+    const tx = kyselyOnClient<ControlSchema>(client);
+    const open = await unsettled(
+      tx,
+      claims.map(({ data }) => data.partition),
+    );
+    const [waiting, over] = [claims.filter(isOpen), claims.filter((claim) => !isOpen(claim))];
+    await completeJobs(boss, tx, QUEUES.partitions, over);
+    for (const claim of waiting) await releaseJob(boss, tx, claim, claim.id);
+
+    function isOpen({ data }: Claim<PartitionJob>): boolean {
+      return open.has(data.partition);
+    }
+  });
+}
+
+/** When the database is out of reach, the claim runs out by itself, and another attempt follows. */
+async function outsideOfLoad({ pool, events }: Services, work: Parameters<typeof transaction<void>>[1]): Promise<void> {
+  try {
+    await transaction(pool, async (client) => {
+      await limitIdleness(client);
+      await work(client);
+    });
+  } catch (error) {
+    events.emit('queueError', { error });
+  }
+}

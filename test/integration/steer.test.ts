@@ -1,0 +1,172 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { createDatabase, type TestDatabase } from '../helpers/database.ts';
+import { createDuck, writeParquet } from '../helpers/duck.ts';
+import { TestProject } from '../helpers/project.ts';
+
+const duck = createDuck();
+let project: TestProject;
+let database: TestDatabase;
+let worker: ChildProcess | undefined;
+
+const PARTITIONS = 40;
+const ROWS = PARTITIONS * 2048;
+
+beforeAll(async () => {
+  project = await TestProject.create();
+  await writeParquet(
+    duck,
+    `select i as id, i // 2048 as part from range(${ROWS}) t(i)`,
+    `${project.root}/log.parquet`,
+    2048,
+  );
+  await project.write('sql/targets/log.sql', 'create table log (id bigint, part bigint check (part <> -1))');
+});
+beforeEach(async () => {
+  database = await createDatabase();
+  project.env.DATABASE_URL = database.url;
+  await writeJob('log', 'select * from source');
+});
+afterEach(async () => {
+  if (worker?.exitCode === null) {
+    worker.kill('SIGTERM');
+    await once(worker, 'exit');
+  }
+  worker = undefined;
+  await database.drop();
+});
+afterAll(async () => {
+  await duck.close();
+  await project.remove();
+});
+
+const writeJob = (name: string, query: string, target = `table({ ddl: 'log.sql' })`) =>
+  project.write(
+    `jobs/${name}.ts`,
+    `import { defineJob, files, sql, table } from 'drayage';
+     export default defineJob({
+       name: '${name}', description: 'Log', source: () => files('log.parquet', { partitionRows: 2048 }),
+       transform: sql\`${query}\`, targets: { log: ${target} },
+     });`,
+  );
+
+function startWorker(): void {
+  worker = project.spawn(['work']);
+  worker.stdout?.resume();
+  worker.stderr?.resume();
+}
+
+async function json(...args: string[]) {
+  const { stdout, stderr, code } = await project.dray([...args, '--json']);
+  expect({ stderr, code: code === 1 ? 0 : code }).toEqual({ stderr: '', code: 0 });
+  return JSON.parse(stdout);
+}
+
+const one = async (query: string) => (await database.pool.query(query)).rows[0];
+const until = (query: string) =>
+  vi.waitUntil(async () => (await one(`select ${query} as yes`)).yes, { timeout: 60_000, interval: 50 });
+const untilState = (state: string, run = 1) => until(`(select state = '${state}' from drayage.runs where id = ${run})`);
+
+test('a paused run gives back what is under way, and goes on where it was', async () => {
+  await json('enqueue', 'log');
+  // So slowly that every partition takes a while.
+  await json('set', '1', 'maxRowsPerSecond=4096', 'concurrency=2');
+  startWorker();
+  await until('exists (select from drayage.partitions where state = $$running$$)');
+  expect(await json('pause', '1')).toMatchObject({ state: 'paused' });
+  await until('not exists (select from drayage.partitions where state = $$running$$)');
+  const { rows_written: written } = await one('select rows_written from drayage.runs');
+  expect(written).toBeLessThan(ROWS);
+  await json('set', '1', 'maxRowsPerSecond=none');
+  await json('resume', '1');
+  await untilState('succeeded');
+  expect(await one('select count(*), count(distinct id) as ids from log')).toEqual({ count: ROWS, ids: ROWS });
+  expect(await one('select sum(failures)::int as failures from drayage.partitions')).toEqual({ failures: 0 });
+  const { rows } = await database.pool.query('select action from drayage.events order by id');
+  expect(rows.map(({ action }) => action)).toEqual(['enqueued', 'set', 'paused', 'set', 'resumed']);
+});
+
+test('a cancelled run leaves what it has committed, and nothing of it is under way any more', async () => {
+  await json('enqueue', 'log');
+  await json('set', '1', 'maxRowsPerSecond=4096');
+  startWorker();
+  await until('(select partitions_done > 0 and partitions_running > 0 from drayage.runs)');
+  const cancelled = await json('cancel', '1');
+  expect(cancelled).toMatchObject({ state: 'cancelled' });
+  const { done } = await one('select partitions_done as done from drayage.runs');
+  expect(done + cancelled.partitions).toBe(PARTITIONS);
+  // The worker is free for another run, which shows that it let go of the first.
+  const { run } = await json('enqueue', 'log', '--force');
+  await untilState('succeeded', run);
+  expect(await one('select count(*) from log')).toEqual({ count: done * 2048 + ROWS });
+  expect(await one(`select count(*)::int as jobs from pgboss.job where state < 'completed'`)).toEqual({ jobs: 0 });
+  expect((await project.dray(['resume', '1'])).code).toBe(2);
+});
+
+test('a run whose first partitions mostly fail pauses itself; what failed can be tried again after the cause is mended', async () => {
+  await writeJob('bad', `select id, case when part < 30 then error('broken row') else part end as part from source`);
+  await json('enqueue', 'bad');
+  startWorker();
+  await untilState('paused');
+  expect((await json('status', '1')).reason).toMatch(/^\d+ of the first \d+ partitions failed$/);
+  await writeJob('bad', 'select * from source');
+  const retried = await json('retry', '1');
+  expect(retried.partitions).toBeGreaterThan(25);
+  await json('resume', '1');
+  await untilState('succeeded');
+  expect(await one('select count(*), count(distinct id) as ids from log')).toEqual({ count: ROWS, ids: ROWS });
+  const history = await database.pool.query(
+    `select partition, count(*)::int as attempts, min(outcome) as first, max(error_code) as code from drayage.attempt_history
+     group by partition having count(*) > 1`,
+  );
+  expect(history.rows.length).toBe(retried.partitions);
+  expect(new Set(history.rows.map(({ code }) => code))).toEqual(new Set(['TRANSFORM_FAILED']));
+});
+
+test('a run that failed is taken up again for one partition, and then for the others', async () => {
+  await writeJob(
+    'bad',
+    `select id, case when part in (3, 5) then error('broken row') else part end as part from source`,
+  );
+  startWorker();
+  await json('enqueue', 'bad');
+  await untilState('failed');
+  await writeJob('bad', 'select * from source');
+  const [first, second] = (
+    await database.pool.query(`select key from drayage.partitions where state = 'failed' order by id`)
+  ).rows;
+  expect((await project.dray(['retry', '1', '--partition', 'nowhere'])).code).toBe(2);
+  expect(await json('retry', '1', '--partition', first.key)).toMatchObject({ partitions: 1, state: 'running' });
+  await untilState('failed');
+  expect(await one(`select key from drayage.partitions where state = 'failed'`)).toEqual(second);
+  await json('retry', '1');
+  await untilState('succeeded');
+  expect(await one('select count(*), count(distinct id) as ids from log')).toEqual({ count: ROWS, ids: ROWS });
+});
+
+test('runs of a higher priority go first, and a table takes no more transactions than it may', async () => {
+  await json('enqueue', 'log');
+  await json('set', 'log', 'concurrency=1');
+  const { run } = await json('enqueue', 'log', '--force', '--priority', '5');
+  const most: number[] = [];
+  startWorker();
+  await vi.waitUntil(
+    async () => {
+      const { packs, state } = await one(
+        `select (select count(distinct pack)::int from drayage.partitions where state = 'running') as packs,
+           (select state from drayage.runs where id = ${run}) as state`,
+      );
+      most.push(packs);
+      return state === 'succeeded';
+    },
+    { timeout: 60_000, interval: 5 },
+  );
+  expect(Math.max(...most)).toBe(1);
+  const order = await one(
+    `select (select max(finished_at) from drayage.partitions where run_id = ${run}) <
+       (select coalesce(min(finished_at), now() + interval '1 day') from drayage.partitions where run_id = 1) as first`,
+  );
+  expect(order).toEqual({ first: true });
+  await untilState('succeeded', 1);
+});
