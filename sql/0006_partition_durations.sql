@@ -18,20 +18,23 @@ create function drayage.duration_bucket(seconds double precision) returns double
   select min(le) from unnest(drayage.duration_bounds()) le where seconds <= le
 );
 
-create function drayage.measure_partition() returns trigger language plpgsql as $$
-declare
-  took constant double precision := extract(epoch from new.finished_at - new.started_at);
+-- Runs after the trigger that counts, whose name sorts before: that one holds the run's row, so that these rows are
+-- always changed by one transaction at a time.
+create function drayage.measure_partitions() returns trigger language plpgsql as $$
 begin
   insert into drayage.partition_durations as known (run_id, state, le, partitions, seconds)
-  values (new.run_id, new.state, drayage.duration_bucket(took), 1, took)
+  select a.run_id, a.state, drayage.duration_bucket(took), count(*), sum(took)
+  from before_rows b join after_rows a on a.id = b.id,
+    extract(epoch from a.finished_at - a.started_at) t, cast(t as double precision) took
+  where b.state = 'running' and a.state in ('done', 'failed') and a.finished_at >= a.started_at
+  group by 1, 2, 3
   on conflict (run_id, state, le) do update
-    set partitions = known.partitions + 1, seconds = known.seconds + excluded.seconds;
+    set partitions = known.partitions + excluded.partitions, seconds = known.seconds + excluded.seconds;
   return null;
 end $$;
 
-create trigger measure_finished after update on drayage.partitions for each row
-  when (old.state = 'running' and new.state in ('done', 'failed') and new.finished_at >= new.started_at)
-  execute function drayage.measure_partition();
+create trigger measure_updated after update on drayage.partitions
+  referencing old table as before_rows new table as after_rows for each statement execute function drayage.measure_partitions();
 
 -- What had ended before this table was there.
 insert into drayage.partition_durations (run_id, state, le, partitions, seconds)
