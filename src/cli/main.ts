@@ -45,7 +45,7 @@ async function parse(argv: readonly string[], out: Output): Promise<number> {
   for (const verb of VERBS) {
     addVerb(program, verb, async (args, options) => {
       const config = readConfig(process.env, projectRoot(process.cwd()));
-      exit = await verb.run({ args, options, config, out, signal: shutdownSignal() });
+      exit = await verb.run({ args, options, config, out, signal: shutdownSignal(), verbs: VERBS });
     });
   }
   if (argv.length === 0) {
@@ -62,7 +62,7 @@ function addVerb(
   action: (args: (string | undefined)[], options: Record<string, unknown>) => Promise<void>,
 ): void {
   const command = program
-    .command(verb.usage)
+    .command(verb.usage, { hidden: verb.hidden === true })
     .description(verb.summary)
     .option('--json', 'print one JSON document on standard output')
     .option('--verbose', 'show where an error came from')

@@ -14,7 +14,7 @@ export class Output {
 
   /** The one answer of a command: a document for machines, or the text for people. */
   answer(document: unknown, text: () => string): void {
-    const whole = this.json ? JSON.stringify(document, jsonValue, 2) : text();
+    const whole = this.json ? JSON.stringify(document, jsonValue, 2) : harmless(text());
     const coloured = process.stdout.isTTY && !process.env.NO_COLOR;
     process.stdout.write(`${maskText(coloured ? whole : stripVTControlCharacters(whole))}\n`);
   }
@@ -26,13 +26,13 @@ export class Output {
 
   /** A remark on the side. */
   note(text: string): void {
-    process.stderr.write(`${maskText(text)}\n`);
+    process.stderr.write(`${maskText(harmless(text))}\n`);
   }
 
   /** @returns the exit code */
   failure(error: unknown): number {
     const known = error instanceof DrayageError;
-    process.stderr.write(`${maskText(`dray: ${explain(error)}`)}\n`);
+    process.stderr.write(`${maskText(`dray: ${harmless(explain(error))}`)}\n`);
     if (this.verbose || !known) process.stderr.write(`${maskText(stackOf(error))}\n`);
     if (this.json) {
       const { code, message, where, hint } = known
@@ -42,6 +42,11 @@ export class Output {
     }
     return known ? error.exit : 1;
   }
+}
+
+/** Without what would move the cursor or rename the window: names and rows of others are shown here. Colours stay. */
+export function harmless(text: string): string {
+  return text.replaceAll(/\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g, '');
 }
 
 function stackOf(error: unknown): string {

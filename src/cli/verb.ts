@@ -11,6 +11,8 @@ export interface Invocation {
   config: Config;
   out: Output;
   signal: AbortSignal;
+  /** All that there are, for a verb about verbs. */
+  verbs: readonly Verb[];
 }
 
 /** One command of `dray`. Modules that take time to load are imported inside `run`. */
@@ -20,6 +22,10 @@ export interface Verb {
   summary: string;
   options?: readonly [flags: string, description: string][];
   example: string;
+  /** What an argument or an option may be, by its name in `usage` or its flag; for the shell's completion. */
+  values?: Readonly<Record<string, readonly string[]>>;
+  /** Not in the help: for programs. */
+  hidden?: true;
   /** @returns the exit code */
   run(invocation: Invocation): Promise<number>;
 }

@@ -7,8 +7,7 @@ import { didYouMean } from '../base/suggest.ts';
 import type { Job } from '../model/job.ts';
 import { readDdl } from '../sinks/tables.ts';
 import { copyJob, isCopy } from './copy-job.ts';
-
-const FOLDER = 'jobs';
+import { JOBS_FOLDER, jobNames } from './job-names.ts';
 
 export interface LoadedJob {
   job: Job;
@@ -16,15 +15,6 @@ export interface LoadedJob {
   path: string;
   /** Digest of the definition and its DDL. */
   version: string;
-}
-
-/** Names of the files in `jobs/`. */
-export async function jobNames(root: string): Promise<string[]> {
-  const names = await readdir(join(root, FOLDER)).catch(() => []);
-  return names
-    .filter((name) => /\.[tj]s$/.test(name))
-    .map((name) => basename(name, extname(name)))
-    .sort();
 }
 
 /**
@@ -60,12 +50,15 @@ export async function loadJob(root: string, given: string): Promise<LoadedJob> {
 async function pathOf(root: string, name: string): Promise<string> {
   const names = await jobNames(root);
   if (!names.includes(name)) {
-    throw new DrayageError('JOB_NOT_FOUND', `There is no job "${name}" in ${FOLDER}/.${didYouMean(name, names)}`, {
-      hint: names.length > 0 ? `There are: ${names.join(', ')}.` : `Put a definition into ${FOLDER}/${name}.ts.`,
+    throw new DrayageError('JOB_NOT_FOUND', `There is no job "${name}" in ${JOBS_FOLDER}/.${didYouMean(name, names)}`, {
+      hint:
+        names.length > 0
+          ? `There are: ${names.join(', ')}.`
+          : `Put a definition into ${JOBS_FOLDER}/${name}.ts; "dray init" writes one.`,
     });
   }
-  const files = await readdir(join(root, FOLDER));
-  return join(FOLDER, files.find((file) => basename(file, extname(file)) === name)!);
+  const files = await readdir(join(root, JOBS_FOLDER));
+  return join(JOBS_FOLDER, files.find((file) => basename(file, extname(file)) === name)!);
 }
 
 /** By path, the text that was imported first: Node gives that module again, whatever the file holds by then. */

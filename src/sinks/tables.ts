@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
+import { didYouMean } from '../base/suggest.ts';
 import type { Target } from '../model/target.ts';
 import { describeTable, quoteIdentifier, requireTable, type Table } from '../postgres/catalog.ts';
 import { withSuffix } from '../postgres/names.ts';
@@ -95,9 +96,12 @@ export async function inferredDdl(
   const qualified = (part: string) => (schema ? `${quoteIdentifier(schema)}.` : '') + quoteIdentifier(part);
   const missing = target.key.find((column) => !found.some((one) => one.name === column));
   if (missing) {
-    throw new DrayageError('TARGET_INVALID', `The source has no column "${missing}" for the key`, {
-      where: { table: name, column: missing },
-    });
+    const names = found.map((column) => column.name);
+    throw new DrayageError(
+      'TARGET_INVALID',
+      `The source has no column "${missing}" for the key.${didYouMean(missing, names)}`,
+      { where: { table: name, column: missing } },
+    );
   }
   if (target.split) {
     const split = splitColumns(found, target.key);

@@ -18,6 +18,7 @@ export const copy: Verb = {
     [PARAM_OPTION[0], 'option of the source, such as partitionRows=100000; may be repeated'],
     ...ENQUEUE_OPTIONS.slice(1),
   ],
+  values: { '--mode': MODES.filter((mode) => mode !== 'merge') },
   example: 'dray copy exports/orders.parquet --to orders --key id',
   async run(invocation) {
     const { args, options, config } = invocation;

@@ -1,16 +1,20 @@
 import { DrayageError, EXIT } from '../../base/errors.ts';
 import { maskText } from '../../base/secrets.ts';
+import { didYouMean } from '../../base/suggest.ts';
 import { type Verb, withServices } from '../verb.ts';
+
+const ACTIONS = ['up', 'status', 'open'] as const;
 
 export const db: Verb = {
   usage: 'db <action>',
   summary:
     '"up" brings the control schema up to date, "status" tells what is missing, "open" keeps the embedded Postgres up for psql',
   example: 'dray db up',
+  values: { action: ACTIONS },
   async run(invocation) {
     const [action] = invocation.args;
-    if (action !== 'up' && action !== 'status' && action !== 'open') {
-      throw new DrayageError('USAGE', `"db ${action}" is unknown`, {
+    if (!ACTIONS.some((known) => known === action)) {
+      throw new DrayageError('USAGE', `"db ${action}" is unknown.${didYouMean(action!, ACTIONS)}`, {
         hint: 'Use "dray db up", "dray db status" or "dray db open".',
       });
     }

@@ -89,7 +89,10 @@ async function checkDatabase(invocation: Invocation): Promise<Finding[]> {
 }
 
 async function checkJobs({ config }: Invocation): Promise<Finding> {
-  const { jobNames, loadJob } = await import('../../runs/load-jobs.ts');
+  const [{ jobNames }, { loadJob }] = await Promise.all([
+    import('../../runs/job-names.ts'),
+    import('../../runs/load-jobs.ts'),
+  ]);
   const names = await jobNames(config.root);
   const problems = await Promise.all(names.map((name) => loadJob(config.root, name).then(() => '', explain)));
   const found = problems.filter(Boolean).join(' ') || `${names.length} in jobs/, all valid`;

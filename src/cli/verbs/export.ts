@@ -1,4 +1,5 @@
 import { DrayageError, EXIT } from '../../base/errors.ts';
+import { didYouMean } from '../../base/suggest.ts';
 import { bytes, plural } from '../format.ts';
 import { type Verb, wholeNumber, withServices } from '../verb.ts';
 
@@ -13,6 +14,7 @@ export const exportVerb: Verb = {
     ['--shard-rows <n>', 'rows of a shard (default 100000)'],
     ['--overwrite', 'replace the shards that are there'],
   ],
+  values: { '--format': FORMATS },
   example: 'dray export legal_samples --to exports/legal',
   async run(invocation) {
     const { args, options, out, signal } = invocation;
@@ -21,7 +23,9 @@ export const exportVerb: Verb = {
       throw new DrayageError('USAGE', 'The place is missing', { hint: `Write ${exportVerb.example}.` });
     }
     if (!FORMATS.includes(String(format))) {
-      throw new DrayageError('USAGE', `--format is "${format}"`, { hint: `Use ${FORMATS.join(' or ')}.` });
+      throw new DrayageError('USAGE', `--format is "${format}".${didYouMean(String(format), FORMATS)}`, {
+        hint: `Use ${FORMATS.join(' or ')}.`,
+      });
     }
     const request = {
       table: args[0]!,

@@ -1,4 +1,6 @@
 import type { Verb } from '../verb.ts';
+import { complete } from './complete.ts';
+import { completion } from './completion.ts';
 import { copy } from './copy.ts';
 import { db } from './db.ts';
 import { doctor } from './doctor.ts';
@@ -34,4 +36,6 @@ export const VERBS: readonly Verb[] = [
   metrics,
   db,
   doctor,
+  completion,
+  complete,
 ];

@@ -15,7 +15,10 @@ export const jobs: Verb = {
   summary: 'list the jobs in jobs/ with their parameters',
   example: 'dray jobs',
   async run({ config, out }) {
-    const { jobNames, loadJob } = await import('../../runs/load-jobs.ts');
+    const [{ jobNames }, { loadJob }] = await Promise.all([
+      import('../../runs/job-names.ts'),
+      import('../../runs/load-jobs.ts'),
+    ]);
     const listed = await Promise.all(
       (await jobNames(config.root)).map(async (name): Promise<Listed> => {
         try {
@@ -27,13 +30,14 @@ export const jobs: Verb = {
       }),
     );
     out.answer(listed, () => {
-      if (listed.length === 0) return 'There are no jobs; put a definition into jobs/.';
-      return table(listed, [
+      if (listed.length === 0) return 'There are no jobs; "dray init" writes one.';
+      const list = table(listed, [
         { title: 'job', cell: ({ job }) => job },
         { title: 'targets', cell: ({ targets }) => targets.join(', ') },
         { title: 'parameters', cell: ({ params }) => Object.keys(params).join(', ') },
         { title: 'description', cell: ({ description, error }) => error ?? description },
       ]);
+      return `${list}\n\n"dray plan JOB" shows what a job would do, "dray run JOB" does it.`;
     });
     return listed.some(({ error }) => error) ? EXIT.failures : EXIT.done;
   },

@@ -4,7 +4,7 @@ import { ENDED } from '../../model/state.ts';
 import type { PreparedJob } from '../../runs/prepare.ts';
 import type { RunReport } from '../../runs/report.ts';
 import type { Services } from '../../runs/services.ts';
-import { ProgressLine } from '../progress.ts';
+import { LiveText, progressLine } from '../progress.ts';
 import { describeRun } from '../summary.ts';
 import { type Invocation, type Verb, withServices } from '../verb.ts';
 import { ENQUEUE_OPTIONS, enqueueOptions, prepare } from './enqueue.ts';
@@ -50,10 +50,10 @@ export async function runPrepared(invocation: Invocation, prepared: PreparedJob)
 
 /** Shows the progress until the run has ended or the process is asked to stop. */
 async function watch(services: Services, id: number, { signal, out }: Invocation): Promise<void> {
-  const line = new ProgressLine(out);
+  const line = new LiveText(out);
   for (;;) {
     const report = await currentReport(services, id);
-    line.show(report);
+    line.show(progressLine(report));
     if (signal.aborted || isEnded(report)) {
       line.clear();
       return;
