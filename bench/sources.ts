@@ -108,7 +108,8 @@ async function parquetBytes(): Promise<void> {
     }
   };
   const disk = await Spool.open(path('spool'), 1e10);
-  const context = { duck, root: folder, spool: disk.folder, disk, signal: new AbortController().signal };
+  const databaseUrl = () => '';
+  const context = { duck, root: folder, spool: disk.folder, disk, databaseUrl, signal: new AbortController().signal };
   const source = files('s3://bench/orders.parquet', { s3: { endpoint: `http://127.0.0.1:${server.port}` } });
   const [plan] = await Array.fromAsync(source.enumerate(context));
   fetched = 0;
@@ -147,7 +148,8 @@ async function listing(): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const disk = await Spool.open(path('spool'), 1e10);
-  const context = { duck, root: folder, spool: disk.folder, disk, signal: new AbortController().signal };
+  const databaseUrl = () => '';
+  const context = { duck, root: folder, spool: disk.folder, disk, databaseUrl, signal: new AbortController().signal };
   const source = files('s3://bench/in/', { columns: { id: 'BIGINT' }, s3: { endpoint } });
   const startedMs = performance.now();
   const heapMb: number[] = [];

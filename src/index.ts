@@ -15,6 +15,8 @@ export { type DynamoTableOptions, dynamodb } from './sources/dynamodb/index.ts';
 export { type EmbeddedOptions, embedded } from './sources/embedded.ts';
 export { files } from './sources/files.ts';
 export type { FilesOptions } from './sources/format.ts';
+export { postgres } from './sources/postgres/index.ts';
+export type { PostgresOptions } from './sources/postgres/options.ts';
 export type { RunDirectory, RunFile, RunFileFormat } from './sources/run-directory/directory.ts';
 export { type RunDirectoriesOptions, runDirectories } from './sources/run-directory/index.ts';
 export type { MarkdownDocument, MarkdownSection } from './sources/run-directory/markdown.ts';

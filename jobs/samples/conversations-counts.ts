@@ -45,9 +45,9 @@ async function main(): Promise<number> {
   }
 }
 
-function countSource(source: Source<DynamoRecord>, { config }: Services): Promise<Counts> {
+function countSource(source: Source<DynamoRecord>, services: Services): Promise<Counts> {
   const counts: Counts = new Map();
-  return withSourceContext(config, new AbortController().signal, async (context) => {
+  return withSourceContext(services, new AbortController().signal, async (context) => {
     for await (const plan of source.enumerate(context)) {
       const open = (await source.open(plan, context)) as OpenRecords<DynamoRecord>;
       for await (const record of open.records()) if ('value' in record) count(counts, record.value);

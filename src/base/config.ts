@@ -19,6 +19,8 @@ export interface Config {
   readonly spoolMb: number;
   /** Undefined leaves it to the command: workers tell more than the others. */
   readonly logLevel: LogLevel | undefined;
+  /** A variable of the environment that a job names, so that a secret is in no job file and in no table. */
+  readonly variable: (name: string) => string | undefined;
 }
 
 export type LogLevel = (typeof LEVELS)[number];
@@ -61,6 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 1, 1, 256),
     spoolMb: wholeNumber(env, 'DRAYAGE_SPOOL_MB', 10_000, 1, 1_000_000_000),
     logLevel,
+    variable: (name: string) => env[name] || undefined,
   });
 }
 

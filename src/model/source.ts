@@ -11,6 +11,11 @@ export interface SourceContext {
   spool: string;
   /** Room for temporary files that are not small. */
   disk: Spool;
+  /**
+   * Connection string of the database that Drayage works in, or of the one in a variable of the environment.
+   * @throws CONFIG_INVALID when the variable is not set
+   */
+  databaseUrl(variable?: string): string;
   signal: AbortSignal;
 }
 
@@ -62,6 +67,8 @@ export type OpenPartition<Value = unknown> = OpenRelation | OpenRecords<Value>;
 interface Open {
   /** @throws SOURCE_CHANGED when the content is no longer what was planned */
   assertUnchanged(): Promise<void>;
+  /** False when the content may change between two readings, so that a number then means another row or record. */
+  replayable?: false;
   close(): Promise<void>;
 }
 
@@ -79,8 +86,6 @@ export interface OpenRelation extends Open {
 export interface OpenRecords<Value> extends Open {
   /** In a stable order, however often they are asked for. An unreadable one comes as a fault in its place. */
   records(): AsyncIterable<SourceRecord<Value> | SourceFault>;
-  /** False when the content may change between two readings, so that a number then means another record. */
-  replayable?: false;
 }
 
 /** Where rows or records come from. */

@@ -52,8 +52,8 @@ export async function enqueue(
   prepared: PreparedJob,
   { signal, ...options }: EnqueueOptions & { signal: AbortSignal },
 ): Promise<Enqueued> {
-  const { config, pool, db } = services;
-  return withSourceContext(config, signal, async (context) => {
+  const { pool, db } = services;
+  return withSourceContext(services, signal, async (context) => {
     const columnsOf = await inspectSource(pool as unknown as pg.ClientBase, prepared, context);
     const routes = await transaction(pool, (client) =>
       prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),

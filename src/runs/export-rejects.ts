@@ -42,7 +42,7 @@ export async function exportRejects(services: Services, run: number, file: strin
   try {
     const count = await writeLines(services, run, lines, (raw) => JSON.stringify(raw));
     const columns = Object.entries(COLUMNS).map(([name, type]) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
-    await withSourceContext(services.config, new AbortController().signal, ({ duck }) =>
+    await withSourceContext(services, new AbortController().signal, ({ duck }) =>
       duck.use((connection) =>
         rows(
           connection,

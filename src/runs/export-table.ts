@@ -45,7 +45,7 @@ const LEAST_ROOM = 1024 * 1024;
  */
 export async function exportTable(services: Services, request: ExportRequest, signal: AbortSignal): Promise<Exported> {
   const { config, pool } = services;
-  return withSourceContext(config, signal, (context) =>
+  return withSourceContext(services, signal, (context) =>
     transaction(
       pool,
       async (client) => {

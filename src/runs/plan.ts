@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Config } from '../base/config.ts';
 import { DrayageError, locate } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { Duck } from '../duckdb/instance.ts';
@@ -9,10 +8,11 @@ import { mapColumns } from '../sinks/mapping.ts';
 import { Spool } from '../store/spool.ts';
 import type { PreparedJob } from './prepare.ts';
 import { type Reading, withPartition } from './read.ts';
+import type { Services } from './services.ts';
 
 /** Opens DuckDB and the spool for as long as `use` takes. */
 export async function withSourceContext<Result>(
-  config: Config,
+  { config, url }: Pick<Services, 'config' | 'url'>,
   signal: AbortSignal,
   use: (context: SourceContext) => Promise<Result>,
 ): Promise<Result> {
@@ -23,11 +23,20 @@ export async function withSourceContext<Result>(
     spillDirectory: join(config.home, 'spill'),
   });
   try {
-    return await use({ duck, root: config.root, spool: disk.folder, disk, signal });
+    const databaseUrl = (variable?: string) =>
+      variable === undefined ? url : required(config.variable(variable), variable);
+    return await use({ duck, root: config.root, spool: disk.folder, disk, databaseUrl, signal });
   } finally {
     await duck.close();
     await disk.close();
   }
+}
+
+function required(url: string | undefined, variable: string): string {
+  if (url !== undefined) return url;
+  throw new DrayageError('CONFIG_INVALID', `${variable} is not set, and the source is in the database that it names`, {
+    hint: `Set ${variable}=postgresql://user:password@host:5432/database, also where workers run.`,
+  });
 }
 
 /** How a column travels, for `dray plan`. */

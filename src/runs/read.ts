@@ -64,7 +64,10 @@ export async function withPartition<Result>(
       return use({
         columns: async (transform) => (await compileSql(connection, partition.relation, textOf(transform))).columns,
         reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
-        spool: () => Promise.resolve(undefined),
+        spool: async ({ wholly }) => {
+          if (wholly && partition.replayable === false) throw notReplayable();
+          return undefined;
+        },
         faults,
         assertUnchanged,
       });

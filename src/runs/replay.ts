@@ -51,7 +51,7 @@ export async function replayRejects(services: Services, id: number, signal: Abor
   }
   const prepared = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
   const counts = { loaded: 0, left_out: 0, unnumbered: 0 };
-  await withSourceContext(config, signal, async (context) => {
+  await withSourceContext(services, signal, async (context) => {
     for (const { id: partition, key } of await partitionsWithRejects(db, id)) {
       signal.throwIfAborted();
       const replayed = await transaction(

@@ -36,7 +36,7 @@ const VERIFIABLE = ['succeeded', 'completed_with_rejects', 'failed', 'cancelled'
  * @throws RUN_NOT_FOUND, VERIFY_REFUSED for a run that is not at its end, JOB_CHANGED
  */
 export async function verifyRun(services: Services, id: number, options: VerifyOptions): Promise<Verification> {
-  const { config, db, pool } = services;
+  const { db, pool } = services;
   const startedMs = performance.now();
   const run = await findRun(db, id);
   if (!run) throw new DrayageError('RUN_NOT_FOUND', `There is no run ${id}`);
@@ -46,7 +46,7 @@ export async function verifyRun(services: Services, id: number, options: VerifyO
     });
   }
   const opened = { id, prepared: await jobOf(services, run) };
-  const found = await withSourceContext(config, options.signal, (context) =>
+  const found = await withSourceContext(services, options.signal, (context) =>
     transaction(
       pool,
       async (client) => {

@@ -29,7 +29,7 @@ const POLL_MS = 2_000;
  */
 export async function work(services: Services, boss: Boss, signal: AbortSignal): Promise<void> {
   const never = new AbortController().signal;
-  await withSourceContext(services.config, never, async (context) => {
+  await withSourceContext(services, never, async (context) => {
     const worker = new Worker(services, boss, context);
     await worker.run(signal);
   });

@@ -9,7 +9,7 @@ import { deferred } from './deferred.ts';
 import type { FileFormat, FoundFile, WholeOptions } from './format.ts';
 import { Here } from './here.ts';
 import { releasing } from './jsonl.ts';
-import { fileFingerprint, pinsOf } from './pinned.ts';
+import { assertSame, fileFingerprint, pinsOf } from './pinned.ts';
 import { upperCased } from './text-types.ts';
 
 /**
@@ -54,10 +54,15 @@ function delimited(name: 'csv' | 'tsv', extensions: readonly string[], delimiter
       const types = JSON.parse(String(spec.types)) as Record<string, string>;
       const range = spec.end === undefined ? undefined : { start: Number(spec.start), end: Number(spec.end) };
       const part = range && { firstLine: Number(spec.firstLine), names: JSON.parse(String(spec.names)) as string[] };
-      return deferred(file, types, context, async () => {
-        const here = await Here.bring(file, range, context);
-        return releasing(here, () => csvRows(here, dialect, part, types, context));
-      });
+      return deferred(
+        () => assertSame(file),
+        types,
+        context,
+        async () => {
+          const here = await Here.bring(file, range, context);
+          return releasing(here, () => csvRows(here, dialect, part, types, context));
+        },
+      );
     },
   };
 }

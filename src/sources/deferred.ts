@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { rows } from '../duckdb/scan.ts';
 import { NULL_TYPE, quoteIdentifier } from '../duckdb/types.ts';
 import { type OpenRelation, ROW, type SourceContext, type SourceFault } from '../model/source.ts';
-import type { FoundFile } from './format.ts';
-import { assertSame } from './pinned.ts';
 
 /** What is made of a partition when it is read. */
 export interface Made {
@@ -16,11 +14,12 @@ export interface Made {
 /**
  * A partition whose columns are known while its content is not even there: plans look at the columns alone. Behind its
  * relation is a view, without rows at first, which is put in place when somebody wants to read.
+ * @param assertUnchanged as of an open partition
  * @param columns names and DuckDB types
  * @param make brings the content here
  */
 export async function deferred(
-  file: FoundFile,
+  assertUnchanged: OpenRelation['assertUnchanged'],
   columns: Readonly<Record<string, string>>,
   { duck }: SourceContext,
   make: () => Promise<Made>,
@@ -46,7 +45,7 @@ export async function deferred(
     faults: async function* () {
       yield* (await made()).faults();
     },
-    assertUnchanged: () => assertSame(file),
+    assertUnchanged,
     close: async () => {
       await duck.use((connection) => rows(connection, `drop view if exists ${view}`)).catch(() => undefined);
       const done = await making?.catch(() => undefined);

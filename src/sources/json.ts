@@ -7,7 +7,7 @@ import { elementLines } from './json-elements.ts';
 import { inferJsonTypes } from './json-infer.ts';
 import { jsonRows } from './json-rows.ts';
 import { releasing } from './jsonl.ts';
-import { fileFingerprint, pinsOf } from './pinned.ts';
+import { assertSame, fileFingerprint, pinsOf } from './pinned.ts';
 import { upperCased } from './text-types.ts';
 
 /** JSON: an array, whose elements are the rows, numbered from 1; or one object, which is the only row. */
@@ -38,10 +38,14 @@ export const json: FileFormat = {
 
   async open(file, spec, { lenient, columns }, context) {
     const types = JSON.parse(String(spec.types)) as Record<string, string>;
-    return deferred(file, types, context, () =>
-      withElements(file, context, (here) =>
-        jsonRows(here, { types, declared: Object.keys(columns).length > 0, lenient, firstLine: 1 }, context),
-      ),
+    return deferred(
+      () => assertSame(file),
+      types,
+      context,
+      () =>
+        withElements(file, context, (here) =>
+          jsonRows(here, { types, declared: Object.keys(columns).length > 0, lenient, firstLine: 1 }, context),
+        ),
     );
   },
 };

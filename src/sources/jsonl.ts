@@ -6,7 +6,7 @@ import { Here } from './here.ts';
 import { inferJsonTypes } from './json-infer.ts';
 import { jsonRows } from './json-rows.ts';
 import { lineRanges } from './line-ranges.ts';
-import { fileFingerprint, pinsOf } from './pinned.ts';
+import { assertSame, fileFingerprint, pinsOf } from './pinned.ts';
 import { upperCased } from './text-types.ts';
 
 /** JSON Lines: one object a line; blank lines are skipped. Large files are cut into ranges of whole lines. */
@@ -36,12 +36,17 @@ export const jsonl: FileFormat = {
     const types = JSON.parse(String(spec.types)) as Record<string, string>;
     const [start, end, firstLine] = [Number(spec.start), Number(spec.end), Number(spec.firstLine)];
     const range = start === 0 && end === file.size ? undefined : { start, end };
-    return deferred(file, types, context, async () => {
-      const here = await Here.bring(file, range, context);
-      return releasing(here, () =>
-        jsonRows(here, { types, declared: Object.keys(columns).length > 0, lenient, firstLine }, context),
-      );
-    });
+    return deferred(
+      () => assertSame(file),
+      types,
+      context,
+      async () => {
+        const here = await Here.bring(file, range, context);
+        return releasing(here, () =>
+          jsonRows(here, { types, declared: Object.keys(columns).length > 0, lenient, firstLine }, context),
+        );
+      },
+    );
   },
 };
 

@@ -16,12 +16,13 @@ import { createDuck } from './duck.ts';
 export type Row = Record<string, unknown>;
 
 /** A context of its own for one test file, and what tests ask of it. */
-export async function openContext(root: string, spoolBytes = 1e9) {
+export async function openContext(root: string, spoolBytes = 1e9, urls: Record<string, string> = {}) {
   const parent = await mkdtemp(join(tmpdir(), 'drayage-spool-'));
   const disk = await Spool.open(parent, spoolBytes);
   const duck = createDuck();
   const never = new AbortController().signal;
-  const context: SourceContext = { duck, root, spool: disk.folder, disk, signal: never };
+  const databaseUrl = (variable?: string) => urls[variable ?? ''] ?? 'postgresql://localhost:1/none';
+  const context: SourceContext = { duck, root, spool: disk.folder, disk, databaseUrl, signal: never };
   return {
     context,
     /** What lies in the spool. */

@@ -7,12 +7,15 @@ import type { PartitionPlan, Source, SourceContext, SourceFault, SourceRecord } 
 import { Spool } from '../../src/store/spool.ts';
 
 /** What a source needs to be read without a run. */
-export async function openContext(): Promise<SourceContext & { close(): Promise<void> }> {
+/** @param databaseUrl of the database that sources read by default */
+export async function openContext(
+  databaseUrl = 'postgresql://localhost:1/none',
+): Promise<SourceContext & { close(): Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), 'drayage-source-'));
   const duck = new Duck({ memoryMb: 64, threads: 1, spillDirectory: join(root, 'spill') });
   const disk = await Spool.open(join(root, 'spool'), 1_000_000_000);
   return {
-    ...{ duck, root, disk, spool: disk.folder, signal: new AbortController().signal },
+    ...{ duck, root, disk, spool: disk.folder, databaseUrl: () => databaseUrl, signal: new AbortController().signal },
     async close() {
       await duck.close();
       await disk.close();

@@ -59,8 +59,8 @@ async function planning<Result>(
 ): Promise<Result> {
   const prepared = await prepare(invocation);
   const modules = { ...(await import('../../runs/routes.ts')), ...(await import('../../runs/plan.ts')) };
-  return withServices(invocation, {}, ({ pool }) =>
-    modules.withSourceContext(invocation.config, invocation.signal, (context) => use(modules, pool, prepared, context)),
+  return withServices(invocation, {}, (services) =>
+    modules.withSourceContext(services, invocation.signal, (context) => use(modules, services.pool, prepared, context)),
   );
 }
 

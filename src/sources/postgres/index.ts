@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Client } from 'pg';
+import { DrayageError } from '../../base/errors.ts';
+import { digest } from '../../base/ids.ts';
+import { quoteIdentifier, quotePath } from '../../duckdb/types.ts';
+import { type PartitionPlan, ROW, type Source, type SourceContext } from '../../model/source.ts';
+import { spoolName, unload } from '../../postgres/unload.ts';
+import { deferred, type Made } from '../deferred.ts';
+import { atOneMoment } from './connection.ts';
+import { checked, type PostgresOptions, type WholeOptions } from './options.ts';
+import {
+  balancedParts,
+  type Cut,
+  conditionOf,
+  cutOf,
+  type KeyRange,
+  nameOf,
+  type Part,
+  periodParts,
+} from './ranges.ts';
+import { describeRelation, type Relation, selectOf } from './relation.ts';
+import { contents } from './versions.ts';
+
+/**
+ * A table, a view or a query of a Postgres database, as rows with columns; docs/types.md says how each type arrives.
+ *
+ * Every partition is read in one statement, and sees one moment: that at which it is read. Partitions are read at
+ * different moments, so what is written meanwhile may be in one and not yet in another; the next run is certain to see
+ * it. What a partition's content is known by are the versions of its rows when the run was planned: a row that is
+ * written later, loaded or not, makes the next run load its partition again. Views, foreign tables and queries have no
+ * such versions; they are read anew in every run, and with `mode: 'upsert'` equal rows are left alone. For the same
+ * reason rejects cannot be replayed by their numbers: run the job again.
+ * @throws JOB_INVALID for options that make no sense; while it is read CONFIG_INVALID, DATABASE_UNREACHABLE,
+ * SOURCE_MISSING, STORE_DENIED, SOURCE_INVALID, SOURCE_CHANGED, DATABASE_FAILED
+ */
+export function postgres(given: PostgresOptions): Source {
+  const options = checked(given);
+  const within = options.database === undefined ? '' : ` in ${options.database}`;
+  return {
+    description: `${options.table === undefined ? 'a query' : `table ${options.table}`}${within}`,
+    async *enumerate(context) {
+      yield* await atOneMoment(options, context, async (client, server) => {
+        const relation = await describeRelation(client, options);
+        const cut = cutOf(relation, options);
+        const known = relation.table?.versions && (options.unchanged === 'skip' || cut?.column === 'ctid');
+        const parts = await partsOf(client, relation, cut, options, known ? server : undefined);
+        return parts.map((part) => planOf(relation, cut, part, options));
+      });
+    },
+    async open({ spec }, context) {
+      const types = JSON.parse(String(spec.types)) as Record<string, string>;
+      const range = JSON.parse(String(spec.range)) as KeyRange;
+      const opened = await deferred(
+        async () => undefined,
+        types,
+        context,
+        () => bring(options, range, spec, context),
+      );
+      return { ...opened, replayable: false };
+    },
+  };
+}
+
+async function partsOf(
+  client: Client,
+  relation: Relation,
+  cut: Cut | undefined,
+  options: WholeOptions,
+  server: string | undefined,
+): Promise<Part[]> {
+  if (cut && !options.every) return balancedParts(client, relation, cut, options, server);
+  const parts = cut ? await periodParts(client, relation, cut, options.every!, server) : [];
+  if (parts.length > 0) return parts;
+  // All rows; also where there are none, so that the table shows up in the accounts.
+  const found = server === undefined ? undefined : await contents(client, relation, '0', server);
+  return [{ range: {}, content: found && (found.get('0') ?? 'empty') }];
+}
+
+function planOf(
+  { name, shape, columns }: Relation,
+  cut: Cut | undefined,
+  { range, content }: Part,
+  { unchanged }: WholeOptions,
+): PartitionPlan {
+  const types = Object.fromEntries(columns.map((column) => [column.name, column.out.duckdb]));
+  const whole = !cut || (range.from ?? range.below ?? range.only) === undefined;
+  const key = whole ? name : `${name}#${nameOf(cut, range)}`;
+  const same = unchanged === 'skip' && content !== undefined ? content : randomUUID();
+  return {
+    key,
+    fingerprint: digest(key, shape, same),
+    rows: null,
+    bytes: null,
+    file: name,
+    shape,
+    spec: { shape, types: JSON.stringify(types), range: JSON.stringify(range), content: content ?? '' },
+  };
+}
+
+/** Writes the rows into the spool, from where DuckDB reads them. */
+async function bring(
+  options: WholeOptions,
+  range: KeyRange,
+  { shape, content }: PartitionPlan['spec'],
+  context: SourceContext,
+): Promise<Made> {
+  const held = await context.disk.hold(0, context.signal);
+  try {
+    const path = join(held.folder, 'rows.parquet');
+    const columns = await atOneMoment(options, context, async (client, server) => {
+      const relation = await describeRelation(client, options).catch((error) => {
+        throw error instanceof DrayageError && error.code === 'SOURCE_MISSING' ? changed(error) : error;
+      });
+      if (relation.shape !== shape) throw changed(undefined);
+      const cut = cutOf(relation, options);
+      const condition = cut && conditionOf(cut, range);
+      // A row that moves from one of these ranges into another would be read twice, or not at all.
+      if (cut?.column === 'ctid') {
+        const rows = { ...relation, sql: `${relation.sql} where ${condition ?? 'true'}` };
+        const now = await contents(client, rows, '0', server);
+        if ((now.get('0') ?? 'empty') !== content) throw changed(undefined);
+      }
+      await unload(client, selectOf(relation, condition), relation.columns, path, held.grow);
+      return relation.columns;
+    });
+    const list = columns.map(({ name }, index) => `${spoolName(index)} as ${quoteIdentifier(name)}`).join(', ');
+    const scan = `read_parquet(${quotePath(path)}, file_row_number = true, hive_partitioning = false)`;
+    return {
+      relation: `select ${list}, file_row_number + 1 as ${quoteIdentifier(ROW)} from ${scan}`,
+      async *faults() {},
+      close: () => held.release(),
+    };
+  } catch (error) {
+    await held.release();
+    throw error;
+  }
+}
+
+function changed(cause: unknown): DrayageError {
+  return new DrayageError('SOURCE_CHANGED', 'The table changed after the run was planned', {
+    hint: 'Enqueue the job again: it is planned with what is there now.',
+    cause,
+  });
+}
