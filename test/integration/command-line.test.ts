@@ -116,7 +116,7 @@ describe('completion', () => {
   test.each([
     [['sta'], ['status']],
     [['run', 'or'], ['orders']],
-    [['run', 'orders', '--p'], ['--param']],
+    [['run', 'orders', '--pa'], ['--param']],
     [['run', 'orders', '--param', ''], ['path=']],
     [
       ['db', ''],
