@@ -3,6 +3,7 @@ export type { RecordBatch } from './arrow/batch.ts';
 export { DrayageError } from './base/errors.ts';
 export { deterministicUuid } from './base/ids.ts';
 export { ExactNumber, parseJson } from './base/json.ts';
+export { Lake, type LakeReaderOptions, type QueryResult } from './lake/lake.ts';
 export { type LakeColumn, type LakeFile, liveFiles, type Manifest, parseManifest } from './lake/manifest.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
 export type { Mode } from './model/modes.ts';

@@ -47,3 +47,13 @@ function emptyColumn(type: DataType): Data {
 export function makeSchema(fields: Schema['fields']): Schema {
   return new Schema(fields);
 }
+
+/** What the values of a batch take. */
+export function bytesIn({ data }: RecordBatch): number {
+  return data.children.reduce((sum, column) => sum + columnBytes(column), 0);
+}
+
+function columnBytes({ values, valueOffsets, nullBitmap, children }: Data): number {
+  const own = (values?.byteLength ?? 0) + (valueOffsets?.byteLength ?? 0) + (nullBitmap?.byteLength ?? 0);
+  return children.reduce((sum, child) => sum + columnBytes(child), own);
+}

@@ -17,6 +17,8 @@ export interface Config {
   readonly duckdbThreads: number;
   /** What may lie on disk at a time for partitions that are open, in MB. */
   readonly spoolMb: number;
+  /** Root of the lake that `dray query` and `dray lake` look into: a folder or `s3://bucket/prefix`. */
+  readonly lake: string;
   /** Undefined leaves it to the command: workers tell more than the others. */
   readonly logLevel: LogLevel | undefined;
   /** A variable of the environment that a job names, so that a secret is in no job file and in no table. */
@@ -31,6 +33,7 @@ const KNOWN = [
   'DRAYAGE_DUCKDB_MEMORY_MB',
   'DRAYAGE_DUCKDB_THREADS',
   'DRAYAGE_SPOOL_MB',
+  'DRAYAGE_LAKE',
   'DRAYAGE_LOG_LEVEL',
 ];
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -62,6 +65,7 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 128, 32, 1_048_576),
     duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 1, 1, 256),
     spoolMb: wholeNumber(env, 'DRAYAGE_SPOOL_MB', 10_000, 1, 1_000_000_000),
+    lake: env.DRAYAGE_LAKE || 'lake',
     logLevel,
     variable: (name: string) => env[name] || undefined,
   });

@@ -1,12 +1,19 @@
 import { totalmem } from 'node:os';
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError } from '../base/errors.ts';
+import { bind, type Params } from './bind.ts';
+import { quoteLiteral } from './types.ts';
 
 export interface DuckOptions {
   memoryMb: number;
   threads: number;
   /** Where sorts and aggregations that outgrow the memory go. */
   spillDirectory: string;
+  /**
+   * Folders that are all it reads and writes from then on; no setting can be changed any more, nothing attached outside
+   * of memory, and no extension installed or loaded. Left out: anything goes.
+   */
+  confinedTo?: readonly string[];
 }
 
 /** How much more memory the next attempt gets when there was too little. */
@@ -34,8 +41,6 @@ export class Duck {
   async connect(): Promise<DuckConnection> {
     this.#database ??= this.#open();
     const connection = await duckdb.connect(await this.#database);
-    // Naive timestamps must not depend on where a worker runs.
-    await duckdb.query(connection, `set TimeZone = 'UTC'`);
     const memoryMb = this.#memoryMb;
     if (memoryMb !== this.#options.memoryMb) await duckdb.query(connection, `set memory_limit = '${memoryMb}MB'`);
     return new DuckConnection(connection, () => {
@@ -104,7 +109,23 @@ export class Duck {
       autoload_known_extensions: 'false',
     };
     for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
-    return duckdb.open(':memory:', config);
+    return duckdb.open(':memory:', config).then((database) => this.#settle(database));
+  }
+
+  /** What can only be set once it is open. */
+  async #settle(database: duckdb.Database): Promise<duckdb.Database> {
+    const { confinedTo } = this.#options;
+    const connection = await duckdb.connect(database);
+    // Naive timestamps must not depend on where a worker runs.
+    await duckdb.query(connection, `set global TimeZone = 'UTC'`);
+    if (confinedTo) {
+      const folders = confinedTo.map((folder) => quoteLiteral(folder)).join(', ');
+      await duckdb.query(connection, `set allowed_directories = [${folders}]`);
+      await duckdb.query(connection, 'set enable_external_access = false');
+      await duckdb.query(connection, 'set lock_configuration = true');
+    }
+    duckdb.disconnect_sync(connection);
+    return database;
   }
 }
 
@@ -122,10 +143,11 @@ export class DuckConnection {
 
   /**
    * Starts a statement whose result streams in chunks.
-   * @throws TRANSFORM_INVALID when DuckDB does not accept it
+   * @throws TRANSFORM_INVALID when DuckDB does not accept it, PARAM_INVALID when the parameters are not those it has
    */
-  async stream(sql: string): Promise<duckdb.Result> {
+  async stream(sql: string, params?: Params): Promise<duckdb.Result> {
     const prepared = await this.prepare(sql);
+    if (params) bind(prepared, params);
     try {
       return await duckdb.execute_prepared_streaming(prepared);
     } catch (error) {
@@ -143,8 +165,9 @@ export class DuckConnection {
   }
 
   /** Runs a statement to its end. @throws as `stream`, and for what goes wrong on the way */
-  async execute(sql: string): Promise<duckdb.Result> {
+  async execute(sql: string, params?: Params): Promise<duckdb.Result> {
     const prepared = await this.prepare(sql);
+    if (params) bind(prepared, params);
     try {
       return await duckdb.execute_prepared(prepared);
     } catch (error) {
@@ -153,9 +176,9 @@ export class DuckConnection {
   }
 
   /** Why a stream broke off: found out by running the query once more, down to a hash of all its values. */
-  async diagnose(sql: string): Promise<DrayageError> {
+  async diagnose(sql: string, params?: Params): Promise<DrayageError> {
     try {
-      await this.execute(`select max(hash(q)) from (${sql}) q`);
+      await this.execute(`select max(hash(q)) from (${sql}) q`, params);
     } catch (error) {
       return error as DrayageError;
     }

@@ -2,6 +2,7 @@ import duckdb from '@duckdb/node-bindings';
 import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import { Sweeper, sweepAll } from '../base/memory.ts';
+import type { Params } from './bind.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './instance.ts';
 import { Scratch } from './scratch.ts';
@@ -12,6 +13,7 @@ export interface ScanOptions {
   signal?: AbortSignal;
   /** Whether batches stay good after the next one was asked for; costs memory of their own. */
   keep?: boolean;
+  params?: Params;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface ScanOptions {
 export async function* scan(
   connection: DuckConnection,
   sql: string,
-  { signal, keep = false }: ScanOptions = {},
+  { signal, keep = false, params }: ScanOptions = {},
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const interrupt = () => connection.interrupt();
   signal?.throwIfAborted();
@@ -33,6 +35,7 @@ export async function* scan(
   try {
     const result = await connection.stream(
       `select *, false as ${END} from (${sql}) union all by name select true as ${END}`,
+      params,
     );
     const pieces = new Pieces(connection, result, keep);
     const sweeper = new Sweeper();
@@ -45,7 +48,7 @@ export async function* scan(
       if (piece.batch) yield piece.batch;
     }
     signal?.throwIfAborted();
-    if (!complete) throw await connection.diagnose(sql);
+    if (!complete) throw await connection.diagnose(sql, params);
   } finally {
     signal?.removeEventListener('abort', interrupt);
     // A fetch under way uses the connection; its outcome no longer matters to anyone.
@@ -121,9 +124,13 @@ function resultColumns(result: duckdb.Result): ResultColumn[] {
 }
 
 /** Runs a statement of any kind. @returns a small result as objects; integers of 64 bits come as bigint */
-export async function rows(connection: DuckConnection, sql: string): Promise<Record<string, unknown>[]> {
+export async function rows(
+  connection: DuckConnection,
+  sql: string,
+  params?: Params,
+): Promise<Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = [];
-  const result = await connection.execute(sql);
+  const result = await connection.execute(sql, params);
   const schema = resultSchema(resultColumns(result));
   for (let chunk = await connection.next(result); chunk; chunk = await connection.next(result)) {
     // Values of more than 64 bits are looked at when somebody asks for them, so the memory is not used again.
@@ -131,6 +138,12 @@ export async function rows(connection: DuckConnection, sql: string): Promise<Rec
     for (let row = 0; row < batch.numRows; row++) found.push({ ...batch.get(row)!.toJSON() });
   }
   return found;
+}
+
+/** The columns of a query with parameters, whose types are known only when these are. */
+export async function describeBound(connection: DuckConnection, sql: string, params: Params): Promise<DuckColumn[]> {
+  const result = await connection.execute(`select * from (${sql}) limit 0`, params);
+  return resultColumns(result).map(({ name, type }) => duckColumn(name, type));
 }
 
 /** The columns that a query gives, without running it. */
@@ -155,9 +168,10 @@ async function untyped(
   return new Map(found.filter(([, type]) => type.includes(NULL_TYPE)));
 }
 
-/** The Arrow schema that `scan` gives for a query, without running it. */
-export async function schemaOf(connection: DuckConnection, sql: string): Promise<Schema> {
-  return resultSchema(await preparedColumns(connection, sql));
+/** The Arrow schema that `scan` gives for a query, without running it; one with parameters is planned with them. */
+export async function schemaOf(connection: DuckConnection, sql: string, params?: Params): Promise<Schema> {
+  if (!params) return resultSchema(await preparedColumns(connection, sql));
+  return resultSchema(resultColumns(await connection.execute(`select * from (${sql}) limit 0`, params)));
 }
 
 async function preparedColumns(connection: DuckConnection, sql: string): Promise<ResultColumn[]> {

@@ -58,8 +58,16 @@ const AS_JSON = new Map<number, string>([
   [Type.UNION, 'UNION'],
 ]);
 
-/** How a column of lists or structs is read: as Arrow's, for an array or a composite type, or as JSON. */
-export type Form = 'nested' | 'json';
+/**
+ * How a column is read: lists and structs as Arrow's, for an array or a composite type, or as JSON; or, to be looked at,
+ * everything as text but for booleans, numbers, bytes and JSON, also inside of lists and structs.
+ */
+export type Form = 'nested' | 'json' | 'plain';
+
+const PLAIN = new Set<Kind | undefined>([
+  ...(['bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'] as const),
+  ...(['float32', 'float64', 'decimal', 'utf8', 'binary'] as const),
+]);
 
 /** A column of a DuckDB query. */
 export interface DuckColumn {
@@ -80,9 +88,9 @@ export function duckColumn(name: string, type: duckdb.LogicalType): DuckColumn {
   const id = duckdb.get_type_id(type);
   const expression = (form: Form) => {
     // Well-known binary: the form that every other system reads (ISO 19125).
-    if (id === Type.GEOMETRY) return `st_aswkb(${quoted})`;
+    if (id === Type.GEOMETRY) return form === 'plain' ? `${quoted}::VARCHAR` : `st_aswkb(${quoted})`;
     if (AS_JSON.has(id) || (form === 'json' && isNested(id))) return `${quoted}::JSON`;
-    const cast = castOf(type);
+    const cast = form === 'plain' ? plainCastOf(type) : castOf(type);
     if (cast === undefined) return undefined;
     return cast === typeText(type) ? quoted : `${quoted}::${cast}`;
   };
@@ -108,6 +116,13 @@ function castOf(type: duckdb.LogicalType): string | undefined {
     const known = LEAVES.get(id);
     return known?.cast ?? (id === Type.DECIMAL || known?.kind ? typeText(leaf) : undefined);
   });
+}
+
+function plainCastOf(type: duckdb.LogicalType): string {
+  return nestedText(type, (leaf, id) => {
+    if (AS_JSON.has(id) || id === Type.VARIANT) return 'JSON';
+    return id === Type.DECIMAL || PLAIN.has(LEAVES.get(id)?.kind) ? typeText(leaf) : 'VARCHAR';
+  })!;
 }
 
 function nestedText(

@@ -9,6 +9,7 @@ import { exportVerb } from './export.ts';
 import { jobs } from './jobs.ts';
 import { metrics } from './metrics.ts';
 import { plan } from './plan.ts';
+import { query } from './query.ts';
 import { rejects } from './rejects.ts';
 import { run } from './run.ts';
 import { status } from './status.ts';
@@ -32,6 +33,7 @@ export const VERBS: readonly Verb[] = [
   set,
   rejects,
   exportVerb,
+  query,
   verify,
   metrics,
   db,
