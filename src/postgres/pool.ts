@@ -43,6 +43,34 @@ export async function connectClient(url: string, applicationName: string): Promi
   return client;
 }
 
+/** What node-postgres knows of a connection, and its types do not say. */
+interface Insides {
+  host: string;
+  port: number;
+  processID: number;
+  secretKey: unknown;
+  connection: { stream: { destroy(): void } };
+}
+
+interface Messenger {
+  on(event: 'connect' | 'error', listener: () => void): void;
+  connect(port: number, host: string): void;
+  cancel(processID: number, secretKey: unknown): void;
+}
+
+/**
+ * Cuts a connection, and asks the server over another one to end the statement that was under way: by itself it would
+ * notice when it next has something to send.
+ */
+export function cutConnection(client: pg.Client): void {
+  const { host, port, processID, secretKey, connection } = client as unknown as Insides;
+  const messenger = new pg.Connection() as unknown as Messenger;
+  messenger.on('error', () => undefined);
+  messenger.on('connect', () => messenger.cancel(processID, secretKey));
+  messenger.connect(port, host);
+  connection.stream.destroy();
+}
+
 /** @throws DATABASE_UNREACHABLE when no connection can be had */
 export async function assertReachable(pool: pg.Pool, url: string): Promise<void> {
   try {

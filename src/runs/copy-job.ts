@@ -4,11 +4,13 @@ import { defineJob, type Job } from '../model/job.ts';
 import type { Mode } from '../model/modes.ts';
 import { table } from '../model/target.ts';
 import { files } from '../sources/files.ts';
+import { postgres } from '../sources/postgres/index.ts';
+import type { PostgresOptions } from '../sources/postgres/options.ts';
 
 /** What `dray copy` is asked for. */
 export interface CopyRequest {
-  /** A file, a folder or a glob. */
-  source: string;
+  /** A file, a folder or a glob; or a table or a query, perhaps of the database that a variable names. */
+  source: string | Pick<PostgresOptions, 'table' | 'query' | 'database'>;
   /** Table, as written in SQL; made from the source's columns when it is absent. */
   to: string;
   key: readonly string[];
@@ -36,8 +38,8 @@ export function copyJob(path: string): { job: Job; path: string; version: string
   const target = table({ createTable: 'infer', key, mode: mode ?? (key.length > 0 ? 'upsert' : 'append') });
   const job = defineJob({
     name: 'copy',
-    description: `${source} into ${to}`,
-    source: () => files(source, given),
+    description: `${typeof source === 'string' ? source : (source.table ?? 'a query')} into ${to}`,
+    source: () => (typeof source === 'string' ? files(source, given) : postgres({ ...given, ...source })),
     targets: { [to]: target },
   });
   return { job, path, version: digest(path) };

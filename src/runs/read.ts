@@ -24,7 +24,7 @@ import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
 /** A partition that is open, for one table after the other. */
 export interface Opened {
   /** What the transform gives, before it is brought into the form that a table takes. */
-  columns(transform: Transform | undefined): Promise<DuckColumn[]>;
+  columns(transform: Transform | undefined): Promise<(DuckColumn & { declared?: string | undefined })[]>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
   /**
@@ -62,7 +62,12 @@ export async function withPartition<Result>(
     return await context.duck.useInTurn((connection) => {
       const { faults, assertUnchanged } = partition;
       return use({
-        columns: async (transform) => (await compileSql(connection, partition.relation, textOf(transform))).columns,
+        async columns(transform) {
+          const { columns } = await compileSql(connection, partition.relation, textOf(transform));
+          return transform
+            ? columns
+            : columns.map((column) => ({ ...column, declared: partition.declared?.[column.name] }));
+        },
         reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
         spool: async ({ wholly }) => {
           if (wholly && partition.replayable === false) throw notReplayable();

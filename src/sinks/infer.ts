@@ -6,6 +6,8 @@ import { postgresName } from '../postgres/names.ts';
 export interface SourceColumn {
   name: string;
   type: string;
+  /** As Postgres writes its type, where it comes from there. */
+  declared?: string | undefined;
 }
 
 /** A column of a table that is made for a source. */
@@ -73,9 +75,9 @@ export function postgresType(type: string): string {
 export function inferColumns(files: Iterable<readonly SourceColumn[]>): InferredColumn[] {
   const found = new Map<string, InferredColumn & { open: boolean }>();
   for (const columns of files) {
-    for (const { name: source, type: duckdb } of columns) {
+    for (const { name: source, type: duckdb, declared } of columns) {
       const name = postgresName(source);
-      const type = postgresType(duckdb);
+      const type = declared ?? postgresType(duckdb);
       // What holds nothing but nulls leaves the type to other files.
       const open = duckdb.includes('"NULL"');
       const known = found.get(name);

@@ -19,7 +19,14 @@ afterEach(async () => {
   // Whatever happened, nothing stays behind: no file, and no connection.
   expect(await opened.spooled()).toEqual([]);
   await expect
-    .poll(async () => (await sql(`select count(*) from pg_stat_activity where application_name = 'dray source'`))[0])
+    .poll(
+      async () =>
+        (
+          await sql(
+            `select count(*) from pg_stat_activity where datname = current_database() and application_name = 'dray source'`,
+          )
+        )[0],
+    )
     .toEqual({ count: 0 });
 });
 afterAll(async () => {
@@ -225,7 +232,7 @@ describe('what goes wrong', () => {
     await expect
       .poll(() =>
         sql(`select count(pg_terminate_backend(pid)) from pg_stat_activity
-        where application_name = 'dray source' and query like 'copy%' and state = 'active'`),
+        where datname = current_database() and application_name = 'dray source' and query like 'copy%' and state = 'active'`),
       )
       .toEqual([{ count: 1 }]);
     expect(await reading).toMatchObject({ code: 'DATABASE_FAILED', transient: true });
@@ -240,7 +247,9 @@ describe('what goes wrong', () => {
     const reading = readPlan(source, plan!, { ...context, signal: cancel.signal }).catch((error) => error);
     await expect
       .poll(() =>
-        sql(`select count(*) from pg_stat_activity where application_name = 'dray source' and query like 'copy%'`),
+        sql(
+          `select count(*) from pg_stat_activity where datname = current_database() and application_name = 'dray source' and query like 'copy%'`,
+        ),
       )
       .toEqual([{ count: 1 }]);
     cancel.abort();

@@ -118,6 +118,12 @@ export function takesNested(type: PgType): boolean {
   return !!type.element || !!type.members || (!type.builtIn && (type.name === 'vector' || type.name === 'halfvec'));
 }
 
+/** Whether a column of this type can be made in any database, and loaded. */
+export function isLoadable(type: PgType): boolean {
+  if (type.element) return isLoadable(type.element);
+  return type.builtIn && type.oid in BUILT_IN;
+}
+
 /** varchar(n) and char(n) carry n + 4 as their modifier. */
 function characterLimit({ typmod }: PgType): number | undefined {
   return typmod < 4 ? undefined : typmod - 4;

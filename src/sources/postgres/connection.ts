@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { DrayageError, locate } from '../../base/errors.ts';
 import type { SourceContext } from '../../model/source.ts';
 import { codeOf, databaseError } from '../../postgres/errors.ts';
-import { connectClient, serverOf } from '../../postgres/pool.ts';
+import { connectClient, cutConnection, serverOf } from '../../postgres/pool.ts';
 import { TEXT_FORMS } from '../../postgres/unload.ts';
 import type { WholeOptions } from './options.ts';
 
@@ -21,7 +21,7 @@ export async function atOneMoment<Result>(
   const client = await connectClient(url, 'dray source').catch((error) => {
     throw named(error, options.database);
   });
-  const cut = () => (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  const cut = () => cutConnection(client);
   signal.addEventListener('abort', cut, { once: true });
   try {
     await client.query(`begin transaction isolation level repeatable read read only; ${TEXT_FORMS}`);
@@ -34,8 +34,7 @@ export async function atOneMoment<Result>(
   } finally {
     signal.removeEventListener('abort', cut);
     // A connection that was cut has nobody to say goodbye to.
-    if (signal.aborted) cut();
-    else await client.end().catch(() => undefined);
+    if (!signal.aborted) await client.end().catch(() => undefined);
   }
 }
 

@@ -57,7 +57,7 @@ export function postgres(given: PostgresOptions): Source {
         context,
         () => bring(options, range, spec, context),
       );
-      return { ...opened, replayable: false };
+      return { ...opened, declared: JSON.parse(String(spec.declared)), replayable: false };
     },
   };
 }
@@ -84,6 +84,7 @@ function planOf(
   { unchanged }: WholeOptions,
 ): PartitionPlan {
   const types = Object.fromEntries(columns.map((column) => [column.name, column.out.duckdb]));
+  const declared = Object.fromEntries(columns.map((column) => [column.name, column.declared]));
   const whole = !cut || (range.from ?? range.below ?? range.only) === undefined;
   const key = whole ? name : `${name}#${nameOf(cut, range)}`;
   const same = unchanged === 'skip' && content !== undefined ? content : randomUUID();
@@ -94,7 +95,13 @@ function planOf(
     bytes: null,
     file: name,
     shape,
-    spec: { shape, types: JSON.stringify(types), range: JSON.stringify(range), content: content ?? '' },
+    spec: {
+      shape,
+      types: JSON.stringify(types),
+      declared: JSON.stringify(declared),
+      range: JSON.stringify(range),
+      content: content ?? '',
+    },
   };
 }
 

@@ -1,7 +1,8 @@
-import type { Client } from 'pg';
+import type { Client, FieldDef } from 'pg';
 import { DrayageError } from '../../base/errors.ts';
 import { digest } from '../../base/ids.ts';
 import { wayOut } from '../../postgres/decode/index.ts';
+import { isLoadable } from '../../postgres/encode/index.ts';
 import { describeTypes, type PgType } from '../../postgres/types.ts';
 import { type OutColumn, outList } from '../../postgres/unload.ts';
 import { QUERY_PREFIX } from './connection.ts';
@@ -13,7 +14,7 @@ export interface Relation {
   sql: string;
   /** For messages and keys: `orders`, `sales."Order"`, or `query`. */
   name: string;
-  columns: readonly OutColumn[];
+  columns: readonly (OutColumn & { declared: string | undefined })[];
   /** Tells these columns and types from any others. */
   shape: string;
   /** Of a table. */
@@ -49,11 +50,14 @@ export async function describeRelation(client: Client, options: WholeOptions): P
     client,
     fields.map(({ dataTypeID }) => dataTypeID),
   );
+  const written = await typeNames(client, fields);
   const declared = about ? await declaredColumns(client, about.oid) : new Map<string, Declared>();
   const types = fields.map(({ dataTypeID, dataTypeModifier }) => build(dataTypeID, dataTypeModifier));
   const columns = fields.map(({ name }, index) => {
-    const out = wayOut(types[index]!, Math.max(1, declared.get(name)?.dimensions ?? 1), options.asText.includes(name));
-    return { name, out };
+    const type = types[index]!;
+    const asText = options.asText.includes(name);
+    const out = wayOut(type, Math.max(1, declared.get(name)?.dimensions ?? 1), asText);
+    return { name, out, declared: asText || !isLoadable(type) ? undefined : written[index] };
   });
   assertNames(columns, options);
   const shape = digest(...columns.flatMap(({ name, out }, index) => [name, out.duckdb, typeIdentity(types[index]!)]));
@@ -84,6 +88,14 @@ async function lookUp(client: Client, name: string): Promise<About> {
     where: { table: name },
     hint: 'Check its name, its schema and its capitals, and which database it is in.',
   });
+}
+
+async function typeNames(client: Client, fields: readonly FieldDef[]): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select format_type(oid, modifier) as name from unnest($1::oid[], $2::int[]) with ordinality t (oid, modifier, n) order by n`,
+    [fields.map(({ dataTypeID }) => dataTypeID), fields.map(({ dataTypeModifier }) => dataTypeModifier)],
+  );
+  return rows.map(({ name }) => name);
 }
 
 interface Declared {
