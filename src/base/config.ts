@@ -23,6 +23,22 @@ export interface Config {
   readonly logLevel: LogLevel | undefined;
   /** A variable of the environment that a job names, so that a secret is in no job file and in no table. */
   readonly variable: (name: string) => string | undefined;
+  readonly web: WebConfig;
+}
+
+/** How `dray serve` is reached, and what it lets people do. */
+export interface WebConfig {
+  readonly host: string;
+  readonly port: number;
+  /** What people and programs sign in with; undefined means that reading is free on the loopback. */
+  readonly token: string | undefined;
+  /** Header in which a reverse proxy names the user whom it has signed in. */
+  readonly userHeader: string | undefined;
+  /** Addresses and networks of proxies that are believed, as in `10.0.0.0/8`. */
+  readonly proxies: readonly string[];
+  readonly readOnly: boolean;
+  /** Whether runs may be enqueued from the page. */
+  readonly allowEnqueue: boolean;
 }
 
 export type LogLevel = (typeof LEVELS)[number];
@@ -35,6 +51,13 @@ const KNOWN = [
   'DRAYAGE_SPOOL_MB',
   'DRAYAGE_LAKE',
   'DRAYAGE_LOG_LEVEL',
+  'DRAYAGE_WEB_HOST',
+  'DRAYAGE_WEB_PORT',
+  'DRAYAGE_WEB_TOKEN',
+  'DRAYAGE_WEB_USER_HEADER',
+  'DRAYAGE_WEB_PROXIES',
+  'DRAYAGE_WEB_READ_ONLY',
+  'DRAYAGE_WEB_ALLOW_ENQUEUE',
 ];
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -68,7 +91,29 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     lake: env.DRAYAGE_LAKE || 'lake',
     logLevel,
     variable: (name: string) => env[name] || undefined,
+    web: readWebConfig(env),
   });
+}
+
+function readWebConfig(env: NodeJS.ProcessEnv): WebConfig {
+  // Platforms say in PORT where they expect a web process.
+  const platformPort = wholeNumber(env, 'PORT', 8080, 0, 65_535);
+  return Object.freeze({
+    host: env.DRAYAGE_WEB_HOST || '127.0.0.1',
+    port: wholeNumber(env, 'DRAYAGE_WEB_PORT', platformPort, 0, 65_535),
+    token: env.DRAYAGE_WEB_TOKEN || undefined,
+    userHeader: env.DRAYAGE_WEB_USER_HEADER?.toLowerCase() || undefined,
+    proxies: (env.DRAYAGE_WEB_PROXIES ?? '').split(/[\s,]+/).filter(Boolean),
+    readOnly: flag(env, 'DRAYAGE_WEB_READ_ONLY'),
+    allowEnqueue: flag(env, 'DRAYAGE_WEB_ALLOW_ENQUEUE'),
+  });
+}
+
+function flag(env: NodeJS.ProcessEnv, name: string): boolean {
+  const text = (env[name] ?? '').toLowerCase();
+  if (['', '0', 'false', 'no'].includes(text)) return false;
+  if (['1', 'true', 'yes'].includes(text)) return true;
+  throw new DrayageError('CONFIG_INVALID', `${name} is "${env[name]}".`, { hint: 'Give 1 or 0, or leave it out.' });
 }
 
 function wholeNumber(env: NodeJS.ProcessEnv, name: string, fallback: number, least: number, most: number): number {

@@ -52,6 +52,36 @@ export function rejectPage(db: ControlDb, runId: number, after: number, limit: n
     .execute();
 }
 
+export interface RejectFilter {
+  partition?: number | undefined;
+  reason?: string | undefined;
+  /** The empty text: none. */
+  table?: string | undefined;
+  column?: string | undefined;
+  /** Only rejects behind this id. */
+  after?: number | undefined;
+}
+
+/** Rejects of a run that the filter lets through, with their rows as text, in the order in which they were kept. */
+export function listRejectPage(db: ControlDb, runId: number, filter: RejectFilter, limit: number) {
+  const { partition, reason, table, column, after = 0 } = filter;
+  return db
+    .selectFrom('drayage.rejects as r')
+    .innerJoin('drayage.partitions as p', 'p.id', 'r.partition_id')
+    .select(['r.id', 'r.partition_id', 'p.key as partition', 'p.file', 'r.table_name as table', 'r.row_number as row'])
+    .select(['r.column_name as column', 'r.reason', 'r.message', 'r.rejected_at'])
+    .select(sql<string>`r.raw::text`.as('raw'))
+    .where('r.run_id', '=', runId)
+    .where('r.id', '>', after)
+    .$if(partition !== undefined, (query) => query.where('r.partition_id', '=', partition!))
+    .$if(reason !== undefined, (query) => query.where('r.reason', '=', reason!))
+    .$if(table !== undefined, (query) => query.where('r.table_name', 'is not distinct from', table || null))
+    .$if(column !== undefined, (query) => query.where('r.column_name', 'is not distinct from', column || null))
+    .orderBy('r.id')
+    .limit(limit)
+    .execute();
+}
+
 export interface RejectGroup {
   table_name: string | null;
   column_name: string | null;

@@ -106,6 +106,21 @@ export interface Rejects {
   rejected_at: Generated<Date>;
 }
 
+export interface RunSamples {
+  run_id: number;
+  at: Date;
+  partitions_pending: number;
+  partitions_running: number;
+  partitions_done: number;
+  partitions_skipped: number;
+  partitions_failed: number;
+  partitions_cancelled: number;
+  rows_read: number;
+  rows_written: number;
+  rows_rejected: number;
+  bytes_read: number;
+}
+
 export interface Runs {
   id: Generated<number>;
   job: string;
@@ -179,6 +194,7 @@ export interface ControlSchema {
   'drayage.partitions': Partitions;
   'drayage.progress': Progress;
   'drayage.rejects': Rejects;
+  'drayage.run_samples': RunSamples;
   'drayage.runs': Runs;
   'drayage.verifications': Verifications;
   'drayage.workers': Workers;

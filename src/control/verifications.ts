@@ -29,6 +29,17 @@ export function latestVerification(db: ControlDb, run: number): Promise<Verifica
     .executeTakeFirst();
 }
 
+/** The latest verification of a run, with all that it found. */
+export function latestVerificationReport(db: ControlDb, run: number) {
+  return db
+    .selectFrom('drayage.verifications')
+    .select(['ok', 'method', 'verified_at', 'report'])
+    .where('run_id', '=', run)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** A partition of a run whose content is in the tables, whichever run has brought it there. */
 export interface LoadedPartition {
   id: number;

@@ -12,6 +12,7 @@ import { plan } from './plan.ts';
 import { query } from './query.ts';
 import { rejects } from './rejects.ts';
 import { run } from './run.ts';
+import { serve } from './serve.ts';
 import { status } from './status.ts';
 import { cancel, pause, resume, retry, set } from './steer.ts';
 import { verify } from './verify.ts';
@@ -35,6 +36,7 @@ export const VERBS: readonly Verb[] = [
   exportVerb,
   query,
   verify,
+  serve,
   metrics,
   db,
   doctor,
