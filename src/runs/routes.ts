@@ -1,8 +1,9 @@
 import type { ClientBase } from 'pg';
 import { DrayageError, locate } from '../base/errors.ts';
 import type { PreparedTarget, Route } from '../model/route.ts';
-import type { SourceContext } from '../model/source.ts';
+import type { Source, SourceContext } from '../model/source.ts';
 import type { Target } from '../model/target.ts';
+import type { Transform } from '../model/transform.ts';
 import type { Table } from '../postgres/catalog.ts';
 import { postgresName } from '../postgres/names.ts';
 import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
@@ -124,28 +125,37 @@ function declaredColumns({ columns }: Target): InferredColumn[] {
   return Object.entries(columns!).map(([source, type]) => ({ name: postgresName(source), source, type }));
 }
 
-/** Looks at the columns of all files, once for each different set. */
+/** The columns of all files together, by what each target makes of them. */
 function sourceColumns({ source }: PreparedJob, context: SourceContext): ColumnsOf {
   return async ({ transform, target }) => {
     if (transform?.kind === 'records') return declaredColumns(target);
-    const seen = new Set<string>();
-    const files: SourceColumn[][] = [];
-    let problem: unknown;
-    for await (const plan of source.enumerate(context)) {
-      if (plan.problem || seen.has(plan.shape)) {
-        problem ??= plan.problem;
-        continue;
-      }
-      seen.add(plan.shape);
-      try {
-        files.push(await withPartition(source, plan, context, (opened) => opened.columns(transform)));
-      } catch (error) {
-        // A file that cannot be read fails alone, later; the table is that of the others.
-        if (!(error instanceof DrayageError) || error.transient) throw error;
-        problem ??= error;
-      }
-    }
-    if (files.length === 0 && problem) throw problem;
-    return inferColumns(files);
+    return inferColumns(await columnSets(source, context, transform));
   };
+}
+
+/** Looks at the columns of all files, once for each different set. @throws what is wrong when none can be read */
+export async function columnSets(
+  source: Source,
+  context: SourceContext,
+  transform: Transform | undefined,
+): Promise<SourceColumn[][]> {
+  const seen = new Set<string>();
+  const files: SourceColumn[][] = [];
+  let problem: unknown;
+  for await (const plan of source.enumerate(context)) {
+    if (plan.problem || seen.has(plan.shape)) {
+      problem ??= plan.problem;
+      continue;
+    }
+    seen.add(plan.shape);
+    try {
+      files.push(await withPartition(source, plan, context, (opened) => opened.columns(transform)));
+    } catch (error) {
+      // A file that cannot be read fails alone, later; the table is that of the others.
+      if (!(error instanceof DrayageError) || error.transient) throw error;
+      problem ??= error;
+    }
+  }
+  if (files.length === 0 && problem) throw problem;
+  return files;
 }

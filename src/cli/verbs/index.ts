@@ -6,6 +6,7 @@ import { db } from './db.ts';
 import { doctor } from './doctor.ts';
 import { enqueue } from './enqueue.ts';
 import { exportVerb } from './export.ts';
+import { init } from './init.ts';
 import { jobs } from './jobs.ts';
 import { metrics } from './metrics.ts';
 import { plan } from './plan.ts';
@@ -20,6 +21,7 @@ import { work } from './work.ts';
 
 /** One line per verb, in the order of the help. */
 export const VERBS: readonly Verb[] = [
+  init,
   jobs,
   plan,
   run,
