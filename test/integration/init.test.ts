@@ -5,7 +5,8 @@ import { writeParquet } from '../helpers/duck.ts';
 import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
 
 /** Names with everything that SQL, TypeScript or a template literal could stumble over. */
-const ODD = 'Order ID,Country Name,order,Amount €,"back`tick $\u{7b}x} \\n ""q""",2020\n1,DE,2,2.5,a,1\n2,FR,3,3.25,b,2\n';
+const ODD =
+  'Order ID,Country Name,order,Amount €,"back`tick $\u{7b}x} \\n ""q""",2020\n1,DE,2,2.5,a,1\n2,FR,3,3.25,b,2\n';
 
 let workspace: Workspace;
 const duck = useWorkspace(async (opened) => {
