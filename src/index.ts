@@ -6,6 +6,7 @@ export { ExactNumber, parseJson } from './base/json.ts';
 export { Lake, type LakeReaderOptions, type QueryResult } from './lake/lake.ts';
 export { type LakeColumn, type LakeFile, liveFiles, type Manifest, parseManifest } from './lake/manifest.ts';
 export { defineJob, type JobDefinition } from './model/job.ts';
+export { type LakeOptions, lake } from './model/lake-target.ts';
 export type { Mode } from './model/modes.ts';
 export type { OpenRecords, Source, SourceFault, SourceRecord } from './model/source.ts';
 export { type TargetOptions, table } from './model/target.ts';

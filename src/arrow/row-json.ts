@@ -14,7 +14,7 @@ export function rowToJson(batch: RecordBatch, index: number): string {
   return `{${cells.join(',')}}`;
 }
 
-function cellToJson(kind: ReturnType<typeof kindOf>, data: Data, index: number): string {
+export function cellToJson(kind: ReturnType<typeof kindOf>, data: Data, index: number): string {
   const value = data.values?.[index];
   switch (kind) {
     case 'bool':

@@ -32,6 +32,7 @@ export const CODES = {
   STORE_DENIED: terminalUsage,
   STORE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
   STORE_FAILED: transientFailure,
+  STORE_FULL: transientFailure,
   SERVICE_UNREACHABLE: { exit: EXIT.unreachable, transient: true },
   SERVICE_REFUSED: terminalUsage,
   SPOOL_FULL: transientFailure,

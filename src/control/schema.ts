@@ -35,6 +35,53 @@ export interface Events {
   detail: Generated<unknown>;
 }
 
+export interface LakeDatasets {
+  lake: string;
+  dataset: string;
+  columns: unknown;
+}
+
+export interface LakeFiles {
+  id: Generated<number>;
+  lake: string;
+  dataset: string;
+  path: string;
+  rows: number;
+  bytes: number;
+  checksum: string;
+  columns: unknown;
+  run_id: number;
+  partition_key: string;
+  fingerprint: string;
+  added_by: number | null;
+  removed_by: number | null;
+}
+
+export interface LakeLoads {
+  fingerprint: string;
+  lake: string;
+  datasets: string[];
+  job: string;
+  partition_key: string;
+  run_id: number;
+  rows_written: Generated<number>;
+  loaded_at: Generated<Date>;
+}
+
+export interface LakePuts {
+  run_id: number;
+  path: string;
+}
+
+export interface LakeRuns {
+  run_id: number;
+  root: string;
+  lake: string;
+  manifest: string;
+  published_at: Date | null;
+  published: Generated<boolean>;
+}
+
 export interface Limits {
   table_name: string;
   max_concurrency: number;
@@ -188,6 +235,11 @@ export interface ControlSchema {
   'drayage.attempts': Attempts;
   'drayage.coercions': Coercions;
   'drayage.events': Events;
+  'drayage.lake_datasets': LakeDatasets;
+  'drayage.lake_files': LakeFiles;
+  'drayage.lake_loads': LakeLoads;
+  'drayage.lake_puts': LakePuts;
+  'drayage.lake_runs': LakeRuns;
   'drayage.limits': Limits;
   'drayage.loads': Loads;
   'drayage.partition_durations': PartitionDurations;

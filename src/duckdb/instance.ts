@@ -233,6 +233,12 @@ function duckFailure(message: string, cause: unknown): DrayageError {
   if (/^(Parser|Binder|Catalog) Error/.test(message)) {
     return new DrayageError('TRANSFORM_INVALID', `DuckDB does not accept the query: ${firstParagraph}`, { cause });
   }
+  if (/No space left on device|Disk quota exceeded/i.test(message)) {
+    return new DrayageError('STORE_FULL', `There is no room left to write: ${firstParagraph}`, {
+      hint: 'Make room; the partition is tried again, and nothing of it was published.',
+      cause,
+    });
+  }
   if (/^(IO|HTTP) Error/.test(message)) {
     return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, { cause });
   }

@@ -1,12 +1,14 @@
 import { DrayageError, type Where } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import type { LakeTarget } from './lake-target.ts';
 import { parseRejectLimit } from './limits.ts';
 import { type ParamDeclarations, type ParamValues, validateParams } from './params.ts';
 import type { Source } from './source.ts';
 import type { Target } from './target.ts';
 import type { RecordFunction, Transform } from './transform.ts';
 
-type Targets = Readonly<Record<string, Target>>;
+/** Tables, or datasets of a lake. */
+export type Targets = Readonly<Record<string, Target | LakeTarget>>;
 
 /** What a file in `jobs/` exports: one migration. */
 export interface JobDefinition<
@@ -25,7 +27,10 @@ export interface JobDefinition<
    * number of targets.
    */
   transform?: Transform | Readonly<Record<string, Transform>> | RecordFunction<Value, Tables>;
-  /** By table name as written in SQL, quoted where needed. Filled in this order, in one transaction per partition. */
+  /**
+   * By table name as written in SQL, quoted where needed. Filled in this order, in one transaction per partition. For a
+   * lake, by dataset.
+   */
   targets: Tables;
   /** Rejects that a partition may have before it fails as a whole: a number, or a share such as `'1%'`. Default any. */
   maxRejects?: number | string;
@@ -47,11 +52,9 @@ const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
  * Declares a job. The types follow the declared parameters; the values are checked when the file is loaded.
  * @throws JOB_INVALID with the field at fault
  */
-export function defineJob<
-  const Params extends ParamDeclarations,
-  const Tables extends Readonly<Record<string, Target>>,
-  Value,
->(definition: JobDefinition<Params, Tables, Value>): Job {
+export function defineJob<const Params extends ParamDeclarations, const Tables extends Targets, Value>(
+  definition: JobDefinition<Params, Tables, Value>,
+): Job {
   const given = definition as unknown as Record<string, unknown>;
   const where = { job: String(given?.name ?? 'unnamed') };
   if (typeof given !== 'object' || given === null) throw invalid(where, '', 'is not an object', 'Pass an object.');
@@ -72,7 +75,12 @@ export function defineJob<
     throw invalid(where, 'targets', 'names no table', 'Write targets: { my_table: table({ … }) }.');
   }
   for (const [name, target] of Object.entries(targets)) {
-    if (!hasKind(target)) throw invalid(where, `targets.${name}`, 'is not a target', 'Use table({ … }).');
+    if (!hasKind(target))
+      throw invalid(where, `targets.${name}`, 'is not a target', 'Use table({ … }) or lake({ … }).');
+  }
+  const lakes = Object.values(targets).filter(({ kind }) => kind === 'lake').length;
+  if (lakes > 0 && lakes < Object.keys(targets).length) {
+    throw invalid(where, 'targets', 'are tables and datasets of a lake', 'Write a job for each: they end differently.');
   }
   validateTransform(given.transform, targets as Targets, where);
   if (given.maxRejects !== undefined && !parseRejectLimit(given.maxRejects as string)) {
@@ -94,7 +102,7 @@ function validateTransform(transform: unknown, tables: Targets, where: Where): v
     validateRecords(tables, where);
     return;
   }
-  const columns = targets.find((name) => tables[name]!.columns);
+  const columns = targets.find((name) => tables[name]!.kind === 'table' && tables[name]!.columns);
   if (columns !== undefined) {
     throw invalid(where, `targets.${columns}.columns`, 'has a meaning only for a transform that is a function', '');
   }
@@ -124,7 +132,7 @@ function validateRecords(tables: Targets, where: Where): void {
     if (taken.has(bare)) throw invalid(where, `targets.${name}`, `would be emit.${bare}, which is taken`, '');
     taken.add(bare);
     if (columns) continue;
-    const example = `table({ columns: { id: 'uuid', title: 'text' } })`;
+    const example = `columns: { id: 'uuid', title: 'text' }`;
     throw invalid(where, `targets.${name}.columns`, 'is missing', `Name what the function fills: ${example}.`);
   }
 }

@@ -1,5 +1,6 @@
 import type { RecordBatch } from '../arrow/batch.ts';
 import type { ColumnTypes, RowOf } from './columns.ts';
+import type { LakeTarget } from './lake-target.ts';
 import type { Target } from './target.ts';
 
 /** A query over `source`, run inside DuckDB. */
@@ -32,9 +33,9 @@ type BareName<Name extends string> = Name extends `${string}."${infer Bare}"`
       : Name;
 
 /** What becomes of a record: a function for each table, by its bare name, and what else there is to say about it. */
-export type Emit<Targets extends Readonly<Record<string, Target>>> = {
+export type Emit<Targets extends Readonly<Record<string, Target | LakeTarget>>> = {
   readonly [Name in keyof Targets & string as BareName<Name>]: (
-    row: Targets[Name] extends Target<infer Columns> ? RowOf<Columns> : RowOf<ColumnTypes>,
+    row: Targets[Name] extends Target<infer Columns> | LakeTarget<infer Columns> ? RowOf<Columns> : RowOf<ColumnTypes>,
   ) => void;
 } & {
   /**
@@ -47,6 +48,6 @@ export type Emit<Targets extends Readonly<Record<string, Target>>> = {
 };
 
 /** Declared as a method, so that a job may say more about its records than the source does. */
-export type RecordFunction<Value, Targets extends Readonly<Record<string, Target>>> = {
+export type RecordFunction<Value, Targets extends Readonly<Record<string, Target | LakeTarget>>> = {
   map(record: Value, emit: Emit<Targets>): void | Promise<void>;
 }['map'];

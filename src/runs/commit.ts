@@ -6,7 +6,7 @@ import type { ControlSchema } from '../control/db.ts';
 import { insertRejects } from '../control/rejects.ts';
 import { beginFinalizing, type Run } from '../control/runs.ts';
 import { endPacks, limitIdleness, namePack } from '../ledger/backends.ts';
-import { completeLoads, enterLoad } from '../ledger/loads.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { parseRejectLimit } from '../model/limits.ts';
 import type { Coercion, KeepRejects, LoadCounts, Warning } from '../model/sink.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
@@ -27,8 +27,8 @@ export interface Pack {
   /** Names the transaction's connection. */
   name: string;
   run: Run;
-  /** OIDs of the target tables. */
-  targets: readonly number[];
+  /** Of the places that are filled. */
+  ledger: Ledger;
   attempts: readonly Attempt[];
 }
 
@@ -43,7 +43,7 @@ export interface PartitionOutcome extends LoadCounts {
 /** Reads, transforms and sends the rows of a partition on the given connection. */
 export type Load = (client: pg.PoolClient, partition: Claimed, keepRejects: KeepRejects) => Promise<PartitionOutcome>;
 
-/** A partition that is settled; without an outcome when its content was in the tables already. */
+/** A partition that is settled; without an outcome when its content was there already. */
 export interface Committed {
   partition: Claimed;
   outcome: PartitionOutcome | undefined;
@@ -66,7 +66,7 @@ export interface Committed {
 export async function commitPack(
   pool: pg.Pool,
   boss: Boss,
-  { name, run, targets, attempts }: Pack,
+  { name, run, ledger, attempts }: Pack,
   load: Load,
   { signal, enough }: { signal: AbortSignal; enough: () => boolean },
 ): Promise<Committed[]> {
@@ -80,13 +80,13 @@ export async function commitPack(
 
     const committed: Committed[] = [];
     for (const partition of partitions) {
-      committed.push({ partition, outcome: await loadOnce(client, run, partition, targets, load) });
+      committed.push({ partition, outcome: await loadOnce(client, run, partition, ledger, load) });
       if (enough()) break;
     }
     const loads = committed.flatMap(({ partition: { fingerprint }, outcome }) =>
       outcome ? [{ fingerprint, written: outcome.written, checksum: outcome.checksum }] : [],
     );
-    await completeLoads(client, targets, loads);
+    await ledger.complete(client, loads);
 
     await limitIdleness(client);
     const settled = committed.map(({ partition: { id, attempt }, outcome }): Loaded => ({ id, attempt, outcome }));
@@ -99,18 +99,18 @@ export async function commitPack(
   return transaction(pool, work, signal);
 }
 
-/** @returns undefined when the content is in the tables already */
+/** @returns undefined when the content is there already */
 async function loadOnce(
   client: pg.PoolClient,
   run: Run,
   partition: Claimed,
-  targets: readonly number[],
+  ledger: Ledger,
   load: Load,
 ): Promise<PartitionOutcome | undefined> {
   const tx = kyselyOnClient<ControlSchema>(client);
   const { fingerprint, key, id } = partition;
-  const entry = { fingerprint, targets, job: run.job, partition: key, run: run.id };
-  if (!(await enterLoad(client, entry, run.forced))) return undefined;
+  const entry = { fingerprint, job: run.job, partition: key, run: run.id };
+  if (!(await ledger.enter(client, entry, run.forced))) return undefined;
   const limit = run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects);
   const keeper = new RejectKeeper(limit, (rejects) => insertRejects(tx, run.id, id, rejects));
   const outcome = await load(client, partition, keeper.keep);

@@ -3,9 +3,11 @@ import type pg from 'pg';
 import { DrayageError, explain, locate } from '../base/errors.ts';
 import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
+import { beginLakeRun } from '../control/lake.ts';
 import { cancelPending, insertPartitions, type NewPartition } from '../control/partitions.ts';
 import { createRun, failedRuns, lockRun, moveRun } from '../control/runs.ts';
-import { findLoads } from '../ledger/loads.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { tableLedger } from '../ledger/loads.ts';
 import type { Route } from '../model/route.ts';
 import type { PartitionPlan } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
@@ -14,6 +16,7 @@ import type { Boss } from '../queue/boss.ts';
 import { insertPartitionJobs } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
 import { finishIfSettled } from './commit.ts';
+import { type OpenLake, openLake } from './lake/open.ts';
 import { Planner, withSourceContext } from './plan.ts';
 import type { PreparedJob } from './prepare.ts';
 import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
@@ -58,8 +61,9 @@ export async function enqueue(
     const routes = await transaction(pool, (client) =>
       prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
     );
-    const planner = new Planner(prepared, routes, context);
-    const producer = new Producer(services, boss, prepared, routes, options);
+    const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: true, signal }));
+    const planner = new Planner(prepared, routes, context, lake);
+    const producer = new Producer(services, boss, prepared, { routes, lake }, options);
     try {
       for await (const batch of inBatches(planner.partitions(), BATCH)) {
         signal.throwIfAborted();
@@ -83,6 +87,8 @@ class Producer {
   readonly #boss: Boss;
   readonly #prepared: PreparedJob;
   readonly #routes: readonly Route[];
+  readonly #lake: OpenLake | undefined;
+  readonly #ledger: Ledger;
   readonly #options: EnqueueOptions;
   /** A merge has to meet every key, and a table made anew has none: both load everything. */
   readonly #everything: boolean;
@@ -91,13 +97,15 @@ class Producer {
     services: Services,
     boss: Boss,
     prepared: PreparedJob,
-    routes: readonly Route[],
+    { routes, lake }: { routes: readonly Route[]; lake: OpenLake | undefined },
     options: EnqueueOptions,
   ) {
     this.#services = services;
     this.#boss = boss;
     this.#prepared = prepared;
     this.#routes = routes;
+    this.#lake = lake;
+    this.#ledger = lake?.ledger ?? tableLedger(routes.map(({ table }) => table.oid));
     this.#options = options;
     const whole = routes.some(({ target }) => target.mode === 'merge' || target.mode === 'replace');
     this.#everything = options.force || whole;
@@ -110,11 +118,8 @@ class Producer {
       const tx = kyselyOnClient<ControlSchema>(client);
       if (this.run === undefined) this.run = await this.#begin(client);
       else await this.#assertPlanning(tx, this.run);
-      const loaded = await findLoads(
-        client,
-        this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint),
-        this.#routes.map(({ table }) => table.oid),
-      );
+      const known = this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint);
+      const loaded = await this.#ledger.find(client, known);
       const partitions = plans.map((plan) => newPartition(plan, loaded));
       const pending = await insertPartitions(tx, this.run, partitions);
       const { retries } = this.#prepared.job;
@@ -161,6 +166,7 @@ class Producer {
       priority: this.#options.priority ?? 0,
       max_concurrency: this.#options.concurrency ?? null,
     });
+    if (this.#lake) await beginLakeRun(tx, run, { root: this.#lake.root, id: this.#lake.id! });
     await openRoutes(client, run, this.#routes, await failedRuns(tx, tables));
     return run;
   }

@@ -7,6 +7,7 @@ import type { ControlSchema } from '../control/db.ts';
 import { hasRoom, workersOn } from '../control/limits.ts';
 import { showProgress } from '../control/progress.ts';
 import { findRun, moveRun, type Run } from '../control/runs.ts';
+import { tableLedger } from '../ledger/loads.ts';
 import { PACK_MS } from '../model/pack.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
@@ -17,6 +18,8 @@ import type { Claim, PartitionJob } from '../queue/jobs.ts';
 import { type Attempt, type Committed, commitPack, type PartitionOutcome } from './commit.ts';
 import { clearClaims, giveBack, refOf, settleFailure } from './failure.ts';
 import type { Holding } from './holding.ts';
+import { type LakeLoad, loadIntoLake } from './lake/load.ts';
+import { lakeOfRun } from './lake/open.ts';
 import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
 import { Pace } from './pace.ts';
@@ -42,6 +45,12 @@ export interface Task {
   claims: readonly Claim<PartitionJob>[];
   limited: boolean;
   holding: Holding;
+}
+
+/** Where rows go: into tables, or into a lake. */
+interface Into {
+  routes: readonly Route[];
+  lake: Pick<LakeLoad, 'run' | 'place' | 'lake'> | undefined;
 }
 
 interface RunWork extends Task {
@@ -188,17 +197,18 @@ export class Executor {
     const { pool, events } = this.#services;
     const { row, prepared, holding } = work;
     const routes = await this.#routesOf(row.id, prepared);
-    const targets = routes.map(({ table }) => table.oid);
+    const lake = prepared.lake && { ...(await lakeOfRun(this.#services, row.id, prepared.lake)), lake: prepared.lake };
+    const ledger = lake?.ledger ?? tableLedger(routes.map(({ table }) => table.oid));
     const startedMs = performance.now();
     const seconds = new Map<number, number>();
     const committed = await commitPack(
       pool,
       this.#boss,
-      { name, run: row, targets, attempts },
+      { name, run: row, ledger, attempts },
       async (client, partition, keepRejects) => {
         const begunMs = performance.now();
         events.emit('attemptStarted', refOf(partition, row.job));
-        const outcome = await this.#loadOne(work, partition, { client, routes, keepRejects });
+        const outcome = await this.#loadOne(work, partition, { client, routes, lake, keepRejects });
         seconds.set(partition.id, (performance.now() - begunMs) / 1000);
         return outcome;
       },
@@ -211,20 +221,21 @@ export class Executor {
   async #loadOne(
     { run, prepared, holding }: RunWork,
     partition: Claimed,
-    rest: Pick<Parameters<typeof loadPartition>[0], 'client' | 'routes' | 'keepRejects'>,
+    { routes, lake, ...rest }: Into & Pick<LakeLoad, 'client' | 'keepRejects'>,
   ): Promise<PartitionOutcome> {
     const { db } = this.#services;
     const progress = new Ticker<number>(PROGRESS_EVERY_MS, (rows) => showProgress(db, partition, rows));
+    const load = {
+      ...rest,
+      source: prepared.source,
+      context: { ...this.#context, signal: holding.signal },
+      onProgress: (rows: number) => progress.tick(rows),
+      pace: holding.pace,
+    };
     try {
-      const outcome = await loadPartition({
-        ...rest,
-        source: prepared.source,
-        plan: planOf(partition),
-        context: { ...this.#context, signal: holding.signal },
-        onProgress: (rows) => progress.tick(rows),
-        pace: holding.pace,
-        conflicts: this.#conflictsOf(run),
-      });
+      const outcome = lake
+        ? await loadIntoLake({ ...load, ...lake, db, partition })
+        : await loadPartition({ ...load, routes, plan: planOf(partition), conflicts: this.#conflictsOf(run) });
       assertAccounted(outcome, partition, prepared);
       return outcome;
     } finally {
@@ -265,13 +276,14 @@ export class Executor {
 }
 
 /** Nothing may be lost on the way: every row that was read is somewhere, and without a transform all were read. */
-function assertAccounted(outcome: PartitionOutcome, partition: Claimed, { targets }: PreparedJob): void {
+function assertAccounted(outcome: PartitionOutcome, partition: Claimed, { targets, lake }: PreparedJob): void {
   const { read, written, unchanged, superseded, rejected } = outcome;
   const accounted = written + unchanged + superseded + rejected;
   if (read !== accounted) {
     throw new DrayageError('ROWS_UNACCOUNTED', `${read} rows were read and ${accounted} are accounted for`);
   }
-  const whole = targets.length === 1 && !targets[0]!.transform && !targets[0]!.target.split;
+  const [only, other] = lake?.datasets ?? targets;
+  const whole = !other && !only!.transform && !(only!.target.kind === 'table' && only!.target.split);
   if (!whole || partition.rows_planned === null || partition.rows_planned === read) return;
   throw new DrayageError('ROWS_UNACCOUNTED', `The source announced ${partition.rows_planned} rows and gave ${read}`, {
     hint: 'The file contradicts its own footer; write it anew.',

@@ -11,6 +11,7 @@ import { type Claim, completeJobs, failJob, releaseFinalizeJob } from '../queue/
 import { completeTable } from '../sinks/after.ts';
 import { readDdl, tablesOf } from '../sinks/tables.ts';
 import { claimLost } from './commit.ts';
+import { publishLake, settleLake } from './lake/publish.ts';
 import { loadJob } from './load-jobs.ts';
 import { prepareJob } from './prepare.ts';
 import type { Services } from './services.ts';
@@ -31,7 +32,7 @@ export async function finalize(
   const run = await findRun(db, claim.data.run);
   let error: DrayageError | undefined;
   if (run?.state === 'cancelled') {
-    await clearTables(services, boss, run, claim).catch((cause) => {
+    await clearTables(services, boss, run, claim, signal).catch((cause) => {
       error = locate(cause, { job: run.job, run: run.id });
     });
     if (!error) return;
@@ -42,6 +43,7 @@ export async function finalize(
       await completeTables(services, run, state === 'failed', signal);
       await transaction(pool, async (client) => {
         const tx = kyselyOnClient<ControlSchema>(client);
+        if (state !== 'failed') await settleLake(client, run.id);
         await moveRun(tx, run.id, state, { checksum: await totalChecksum(tx, run.id) });
         if (!(await completeJobs(boss, tx, QUEUES.finalize, [claim]))) throw claimLost();
       });
@@ -69,12 +71,15 @@ export async function finalize(
 
 /** Does away with what was made for a run that was cancelled. */
 async function clearTables(
-  { config, pool }: Services,
+  services: Services,
   boss: Boss,
   run: Run,
   claim: Claim<{ run: number }>,
+  signal: AbortSignal,
 ): Promise<void> {
-  const { targets } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
+  const { config, pool } = services;
+  const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
+  if (lake) await publishLake(services, run, lake, true, signal);
   await transaction(pool, async (client) => {
     await forgetTables(client, targets, run);
     const tx = kyselyOnClient<ControlSchema>(client);
@@ -82,13 +87,10 @@ async function clearTables(
   });
 }
 
-async function completeTables(
-  { config, pool, db }: Services,
-  run: Run,
-  failed: boolean,
-  signal: AbortSignal,
-): Promise<void> {
-  const { targets } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
+async function completeTables(services: Services, run: Run, failed: boolean, signal: AbortSignal): Promise<void> {
+  const { config, pool, db } = services;
+  const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
+  if (lake) await publishLake(services, run, lake, failed, signal);
   await transaction(pool, (client) => settleTables(client, targets, run, failed), signal);
   const completing = { pool, tell: (phase: string | null) => showPhase(db, run.id, phase), signal };
   const loaded = run.rows_written > 0;

@@ -42,7 +42,7 @@ export async function loadJob(root: string, given: string): Promise<LoadedJob> {
       hint: 'A job has the name of its file: change one or the other.',
     });
   }
-  const files = Object.values(exported.targets).flatMap(({ ddl, after }) => [ddl, after]);
+  const files = Object.values(exported.targets).flatMap((one) => (one.kind === 'table' ? [one.ddl, one.after] : []));
   const ddl = await Promise.all(files.map((file) => (file ? readDdl(root, file) : '')));
   return { job: exported, path: relative(root, absolute).replaceAll('\\', '/'), version: digest(text, ...ddl) };
 }

@@ -32,7 +32,11 @@ export interface PartitionLoad {
 }
 
 /** A partition as its row in the control schema has it. */
-export function planOf({ key, fingerprint, spec }: Partition): PartitionLoad['plan'] {
+export function planOf({
+  key,
+  fingerprint,
+  spec,
+}: Pick<Partition, 'key' | 'fingerprint' | 'spec'>): PartitionLoad['plan'] {
   return { key, fingerprint, spec: spec as PartitionPlan['spec'] };
 }
 
@@ -57,7 +61,7 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
   return { ...counts, checksum: checksum.toString(), coercions, warnings };
 }
 
-const NOTHING: LoadCounts = { read: 0, written: 0, unchanged: 0, superseded: 0, rejected: 0 };
+export const NOTHING: LoadCounts = { read: 0, written: 0, unchanged: 0, superseded: 0, rejected: 0 };
 
 class Total {
   readonly counts = { ...NOTHING };
@@ -99,7 +103,10 @@ async function loadRoute(
 }
 
 /** Keeps the rows that the source itself found unreadable. */
-async function keepFaults(opened: Opened, keepRejects: KeepRejects): Promise<{ read: number; rejected: number }> {
+export async function keepFaults(
+  opened: Opened,
+  keepRejects: KeepRejects,
+): Promise<{ read: number; rejected: number }> {
   let held: Reject[] = [];
   let count = 0;
   for await (const { row, reason, message, raw } of opened.faults()) {

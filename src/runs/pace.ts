@@ -14,12 +14,15 @@ export class Pace {
 
   async *over(batches: AsyncIterable<SourceBatch>, signal: AbortSignal): AsyncGenerator<SourceBatch> {
     for await (const one of batches) {
-      if (this.#rowsPerSecond !== undefined) await this.#take(one.batch.numRows, this.#rowsPerSecond, signal);
+      await this.hold(one.batch.numRows, signal);
       yield one;
     }
   }
 
-  async #take(rows: number, rowsPerSecond: number, signal: AbortSignal): Promise<void> {
+  /** Waits until so many rows may come. */
+  async hold(rows: number, signal: AbortSignal): Promise<void> {
+    const rowsPerSecond = this.#rowsPerSecond;
+    if (rowsPerSecond === undefined) return;
     const nowMs = performance.now();
     const startMs = Math.max(this.#freeMs, nowMs);
     this.#freeMs = startMs + (rows / rowsPerSecond) * 1000;

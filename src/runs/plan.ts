@@ -6,6 +6,9 @@ import type { Route } from '../model/route.ts';
 import type { PartitionPlan, SourceContext } from '../model/source.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import { Spool } from '../store/spool.ts';
+import type { ColumnMapping } from './column-mapping.ts';
+import { describeDatasets } from './lake/describe.ts';
+import type { OpenLake } from './lake/open.ts';
 import type { PreparedJob } from './prepare.ts';
 import { type Reading, withPartition } from './read.ts';
 import type { Services } from './services.ts';
@@ -39,28 +42,20 @@ function required(url: string | undefined, variable: string): string {
   });
 }
 
-/** How a column travels, for `dray plan`. */
-export interface ColumnMapping {
-  table: string;
-  column: string;
-  duckdb: string;
-  arrow: string;
-  postgres: string;
-  /** What may happen to its values on the way, or why it is left out. */
-  note: string;
-}
-
 /** Enumerates a job and holds every partition against the table, once for each different set of columns. */
 export class Planner {
   readonly #prepared: PreparedJob;
   readonly #routes: readonly Route[];
   readonly #context: SourceContext;
+  readonly #lake: OpenLake | undefined;
   readonly #shapes = new Map<string, ColumnMapping[] | DrayageError>();
 
-  constructor(prepared: PreparedJob, routes: readonly Route[], context: SourceContext) {
+  /** @param lake the one that the job fills, in place of tables */
+  constructor(prepared: PreparedJob, routes: readonly Route[], context: SourceContext, lake?: OpenLake) {
     this.#prepared = prepared;
     this.#routes = routes;
     this.#context = context;
+    this.#lake = lake;
   }
 
   /** A partition that cannot be loaded comes with its problem; its fingerprint includes the job's version. */
@@ -92,7 +87,8 @@ export class Planner {
 
   #map(plan: PartitionPlan): Promise<ColumnMapping[]> {
     return withPartition(this.#prepared.source, plan, this.#context, async (opened) => {
-      const mappings: ColumnMapping[] = [];
+      const { lake } = this.#prepared;
+      const mappings = lake && this.#lake ? await describeDatasets(lake, this.#lake, opened) : [];
       for (const route of this.#routes) mappings.push(...describeRoute(route, await opened.reading(route)));
       return mappings;
     });

@@ -17,7 +17,7 @@ import {
 } from '../model/source.ts';
 import type { BatchTransform, Transform } from '../model/transform.ts';
 import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
-import { compileSql } from '../transforms/sql.ts';
+import { type Compiled, compileSql } from '../transforms/sql.ts';
 import { RecordShape } from './record-shape.ts';
 import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
 
@@ -25,6 +25,8 @@ import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
 export interface Opened {
   /** What the transform gives, before it is brought into the form that a table takes. */
   columns(transform: Transform | undefined): Promise<(DuckColumn & { declared?: string | undefined })[]>;
+  /** The query that a transform in SQL is, or the relation itself. @throws TRANSFORM_INVALID for records */
+  query(transform: Transform | undefined): Promise<OpenQuery>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
   /**
@@ -34,6 +36,13 @@ export interface Opened {
   spool(request: RecordsRequest): Promise<Spooled | undefined>;
   faults(): AsyncIterable<SourceFault>;
   assertUnchanged(): Promise<void>;
+}
+
+/** A query that DuckDB can run on its own. */
+export interface OpenQuery extends Compiled {
+  connection: DuckConnection;
+  /** To be called with a query over it before that is run, so that no more is fetched than it needs. */
+  prepare(query: string): Promise<void>;
 }
 
 /** What a partition gives for one table. */
@@ -68,6 +77,11 @@ export async function withPartition<Result>(
             ? columns
             : columns.map((column) => ({ ...column, declared: partition.declared?.[column.name] }));
         },
+        query: async (transform) => ({
+          ...(await compileSql(connection, partition.relation, textOf(transform))),
+          connection,
+          prepare: async (query) => partition.prepare?.(query, connection),
+        }),
         reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
         spool: async ({ wholly }) => {
           if (wholly && partition.replayable === false) throw notReplayable();
@@ -91,6 +105,7 @@ async function withRecords<Result>(
   try {
     return await use({
       columns: () => Promise.reject(needsFunction()),
+      query: () => Promise.reject(needsFunction()),
       async reading(route) {
         if (route.transform?.kind !== 'records') throw needsFunction();
         const { columns, schema } = new RecordShape(route);

@@ -1,8 +1,12 @@
 import type { Readable } from 'node:stream';
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandInput,
+  type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -200,6 +204,26 @@ export class S3Store {
       if (!failed) continue;
       const cause = { name: failed.Code ?? '', message: failed.Message ?? '', $metadata: { httpStatusCode: 200 } };
       throw s3Error(cause, s3Uri({ bucket, key: failed.Key ?? '' }));
+    }
+  }
+
+  /** Gives up uploads to any of these keys, all below the location, whose writer is no more: their parts cost money. */
+  async abortUploads(location: S3Location, keys: ReadonlySet<string>, signal?: AbortSignal): Promise<void> {
+    const { bucket: Bucket, key: Prefix } = location;
+    let [KeyMarker, UploadIdMarker]: (string | undefined)[] = [];
+    for (;;) {
+      const input = { Bucket, Prefix, ...(KeyMarker ? { KeyMarker, UploadIdMarker } : {}) };
+      const page: ListMultipartUploadsCommandOutput = await this.#ask(location, signal, (options) =>
+        this.#client.send(new ListMultipartUploadsCommand(input as ListMultipartUploadsCommandInput), options),
+      );
+      for (const { Key, UploadId } of page.Uploads ?? []) {
+        if (Key === undefined || !keys.has(Key)) continue;
+        await this.#ask({ bucket: Bucket, key: Key }, signal, (options) =>
+          this.#client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options),
+        );
+      }
+      if (!page.IsTruncated) return;
+      [KeyMarker, UploadIdMarker] = [page.NextKeyMarker, page.NextUploadIdMarker];
     }
   }
 

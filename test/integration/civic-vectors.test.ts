@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import job from '../../jobs/civic-reports.ts';
 import type { Route } from '../../src/model/route.ts';
 import type { OpenRecords } from '../../src/model/source.ts';
+import type { Target } from '../../src/model/target.ts';
 import { requireTable } from '../../src/postgres/catalog.ts';
 import { Checksum } from '../../src/postgres/checksum.ts';
 import { BatchEncoder } from '../../src/postgres/encode/batch.ts';
@@ -50,7 +51,7 @@ async function routes(): Promise<Route[]> {
   for (const [name, target] of Object.entries(job.targets)) {
     found.push({
       name,
-      target,
+      target: target as Target,
       transform: job.transform as never,
       table: await requireTable(client, name),
       siblings: [],

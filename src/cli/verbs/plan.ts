@@ -1,8 +1,9 @@
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import { EXIT, explain } from '../../base/errors.ts';
 import type { SourceContext } from '../../model/source.ts';
-import type { ColumnMapping } from '../../runs/plan.ts';
+import type { ColumnMapping } from '../../runs/column-mapping.ts';
 import type { PreparedJob } from '../../runs/prepare.ts';
+import type { Services } from '../../runs/services.ts';
 import { bytes, count, plural, table } from '../format.ts';
 import { type Invocation, PARAM_OPTION, type Verb, withServices } from '../verb.ts';
 import { prepare } from './enqueue.ts';
@@ -36,7 +37,7 @@ export const plan: Verb = {
   async run(invocation) {
     const { options, out } = invocation;
     if (options.ddl === true) {
-      const statements = await planning(invocation, ({ ddlOf }, pool, prepared, context) =>
+      const statements = await planning(invocation, ({ ddlOf }, { pool }, prepared, context) =>
         ddlOf(asClient(pool), prepared, context),
       );
       out.answer({ statements }, () => statements.map((statement) => `${statement};`).join('\n\n'));
@@ -49,18 +50,24 @@ export const plan: Verb = {
   },
 };
 
-type Planning = typeof import('../../runs/routes.ts') & typeof import('../../runs/plan.ts');
+type Planning = typeof import('../../runs/routes.ts') &
+  typeof import('../../runs/plan.ts') &
+  typeof import('../../runs/lake/open.ts');
 
 const asClient = (pool: Pool) => pool as unknown as ClientBase;
 
 async function planning<Result>(
   invocation: Invocation,
-  use: (modules: Planning, pool: Pool, prepared: PreparedJob, context: SourceContext) => Promise<Result>,
+  use: (modules: Planning, services: Services, prepared: PreparedJob, context: SourceContext) => Promise<Result>,
 ): Promise<Result> {
   const prepared = await prepare(invocation);
-  const modules = { ...(await import('../../runs/routes.ts')), ...(await import('../../runs/plan.ts')) };
+  const modules = {
+    ...(await import('../../runs/routes.ts')),
+    ...(await import('../../runs/plan.ts')),
+    ...(await import('../../runs/lake/open.ts')),
+  };
   return withServices(invocation, {}, (services) =>
-    modules.withSourceContext(services, invocation.signal, (context) => use(modules, services.pool, prepared, context)),
+    modules.withSourceContext(services, invocation.signal, (context) => use(modules, services, prepared, context)),
   );
 }
 
@@ -77,29 +84,39 @@ async function rolledBack<Result>(pool: Pool, use: (client: PoolClient) => Promi
 }
 
 async function planned(
-  { inspectSource, prepareRoutes, Planner }: Planning,
-  pool: Pool,
+  { inspectSource, prepareRoutes, Planner, openLake }: Planning,
+  services: Services,
   prepared: PreparedJob,
   context: SourceContext,
 ): Promise<Plan> {
+  const { pool } = services;
   const columnsOf = await inspectSource(asClient(pool), prepared, context);
   const routes = await rolledBack(pool, (client) =>
     prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: false }),
   );
-  const planner = new Planner(prepared, routes, context);
+  const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: false, signal: context.signal }));
+  const planner = new Planner(prepared, routes, context, lake);
   const partitions: (PlannedPartition & { fingerprint: string })[] = [];
   for await (const { key, rows, bytes: size, problem, fingerprint } of planner.partitions()) {
     const why = problem ? explain(problem) : null;
     partitions.push({ partition: key, rows, bytes: size, loaded: false, problem: why, fingerprint });
   }
-  const { findLoads } = await import('../../ledger/loads.ts');
+  const { tableLedger } = await import('../../ledger/loads.ts');
+  const ledger = lake?.ledger ?? tableLedger(routes.map((route) => route.table.oid));
   const fingerprints = partitions.map(({ fingerprint }) => fingerprint);
-  const oids = routes.map((route) => route.table.oid);
-  const there = await findLoads(asClient(pool), fingerprints, oids);
+  const there = await ledger.find(asClient(pool), fingerprints);
+  const datasets = (prepared.lake?.datasets ?? []).map(({ dataset }) => {
+    return { table: `${lake!.root}/${dataset}`, exists: lake!.id !== undefined, mode: 'lake' };
+  });
+  const tables = routes.map(({ table: { sql }, target: { mode }, created }) => ({
+    table: sql,
+    exists: !created,
+    mode,
+  }));
   return {
     job: prepared.job.name,
     source: prepared.source.description,
-    targets: routes.map(({ table: { sql }, target: { mode }, created }) => ({ table: sql, exists: !created, mode })),
+    targets: [...tables, ...datasets],
     partitions: partitions.map(({ fingerprint, ...rest }) => ({ ...rest, loaded: there.has(fingerprint) })),
     mappings: planner.mappings(),
   };
