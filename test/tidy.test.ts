@@ -25,6 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
 const HOMES: Record<string, readonly string[]> = {
   '@duckdb/node-bindings': ['src/duckdb'],
   'apache-arrow': ['src/arrow'],
+  'apache-arrow/ipc/metadata/file': ['src/arrow'],
   pg: ['src/postgres'],
   'proper-lockfile': ['src/postgres'],
   'pg-boss': ['src/queue'],

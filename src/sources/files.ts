@@ -4,6 +4,7 @@ import { didYouMean } from '../base/suggest.ts';
 import type { PartitionPlan, Source, SourceContext } from '../model/source.ts';
 import { storeOf } from '../store/files.ts';
 import { isGlob } from '../store/stored.ts';
+import { arrow } from './arrow.ts';
 import { csv, tsv } from './csv.ts';
 import { checkCsv } from './csv-options.ts';
 import type { FileFormat, FilesOptions, FoundFile, Packing, WholeOptions } from './format.ts';
@@ -14,7 +15,7 @@ import { parquet } from './parquet.ts';
 import { assertSame, fileFingerprint, pinned, pinsOf } from './pinned.ts';
 
 /** One line per format. */
-const FORMATS: readonly FileFormat[] = [parquet, jsonl, json, csv, tsv];
+const FORMATS: readonly FileFormat[] = [parquet, jsonl, json, csv, tsv, arrow];
 
 const PACKINGS: Readonly<Record<string, Packing>> = { '.gz': 'gzip', '.zst': 'zstd' };
 

@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { Int32, RecordBatchFileWriter, RecordBatchStreamWriter, Table, Utf8, vectorFromArray } from 'apache-arrow';
 import type { Duck } from '../../src/duckdb/instance.ts';
 import { rows as query } from '../../src/duckdb/scan.ts';
 
@@ -34,8 +35,27 @@ export const WRITERS: Record<string, (rows: readonly Sample[], duck: Duck) => Pr
   csv: async (rows) => Buffer.from(delimited(rows, ',')),
   'csv.gz': async (rows) => gzipSync(delimited(rows, ',')),
   'csv.zst': async (rows) => zstdCompressSync(delimited(rows, ',')),
+  arrow: async (rows) => writeArrow(rows, new RecordBatchFileWriter()),
+  arrows: async (rows) => writeArrow(rows, new RecordBatchStreamWriter()),
   tsv: async (rows) => Buffer.from(delimited(rows, '\t')),
 };
+
+/** In batches of 2,048 rows; without rows, a schema alone. */
+function writeArrow(rows: readonly Sample[], writer: RecordBatchFileWriter | RecordBatchStreamWriter): Uint8Array {
+  const id = vectorFromArray(
+    rows.map((row) => row.id),
+    new Int32(),
+  );
+  const name = vectorFromArray(
+    rows.map((row) => row.name),
+    new Utf8(),
+  );
+  const table = new Table({ id, name });
+  for (let start = 0; start === 0 || start < rows.length; start += 2048) {
+    for (const batch of table.slice(start, start + 2048).batches) writer.write(batch);
+  }
+  return writer.finish().toUint8Array(true);
+}
 
 async function writeParquet(rows: readonly Sample[], duck: Duck): Promise<Uint8Array> {
   const path = join(tmpdir(), `drayage-${process.pid}-${Math.random()}.parquet`);

@@ -83,6 +83,7 @@ export class LeafColumn {
 export type Column =
   | { kind: 'leaf'; leaf: LeafColumn }
   | { kind: 'list'; element: Column; depth: number; leaves: readonly LeafColumn[] }
+  | { kind: 'map'; entry: readonly [key: Column, value: Column]; depth: number; leaves: readonly LeafColumn[] }
   | { kind: 'struct'; members: readonly Column[]; leaves: readonly LeafColumn[] };
 
 /** Columns to be filled, for a node of a schema. */
@@ -95,6 +96,13 @@ export function columnOf(node: Node, path: readonly string[] = [], definition = 
     // The list itself, and the group that is repeated for each of its elements.
     const element = columnOf(node.element, [...own, 'list'], definition + 2, repetition + 1);
     return { kind: 'list', element, depth: repetition + 1, leaves: leavesOf(element) };
+  }
+  if (node.kind === 'map') {
+    const [key, value] = node.entry.map((part) =>
+      columnOf(part, [...own, 'key_value'], definition + 2, repetition + 1),
+    );
+    const entry = [key!, value!] as const;
+    return { kind: 'map', entry, depth: repetition + 1, leaves: entry.flatMap(leavesOf) };
   }
   const members = node.members.map((member) => columnOf(member, own, definition + 1, repetition));
   return { kind: 'struct', members, leaves: members.flatMap(leavesOf) };

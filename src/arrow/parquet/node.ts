@@ -24,13 +24,14 @@ export interface LeafType {
 export type Node =
   | { kind: 'leaf'; name: string; type: LeafType }
   | { kind: 'list'; name: string; element: Node }
-  | { kind: 'struct'; name: string; members: readonly Node[] };
+  | { kind: 'struct'; name: string; members: readonly Node[] }
+  | { kind: 'map'; name: string; entry: readonly [key: Node, value: Node] };
 
-const unit = (number: 1 | 2 | 3): Thrift => ({ struct: { [number]: { struct: {} } } });
+const unit = (number: 2 | 3): Thrift => ({ struct: { [number]: { struct: {} } } });
 const union = (number: number, fields: Record<number, Thrift> = {}): Thrift => ({
   struct: { [number]: { struct: fields } },
 });
-const moment = (utc: boolean, digits: 1 | 2 | 3) => union(8, { 1: { boolean: utc }, 2: unit(digits) });
+const moment = (utc: boolean, digits: 2 | 3) => union(8, { 1: { boolean: utc }, 2: unit(digits) });
 
 /** The types of values that are written, by the names of DuckDB (https://parquet.apache.org/docs/file-format/types/logicaltypes/). */
 export const LEAF = {
@@ -51,9 +52,7 @@ export const LEAF = {
   UUID: { physical: 'fixed', length: 16, logical: union(14) },
   DATE: { physical: 'int32', converted: 6 },
   TIME: { physical: 'int64', logical: union(7, { 1: { boolean: false }, 2: unit(2) }) },
-  TIME_NS: { physical: 'int64', logical: union(7, { 1: { boolean: false }, 2: unit(3) }) },
   TIMESTAMP: { physical: 'int64', logical: moment(false, 2) },
-  TIMESTAMP_MS: { physical: 'int64', logical: moment(false, 1) },
   TIMESTAMP_NS: { physical: 'int64', logical: moment(false, 3) },
   'TIMESTAMP WITH TIME ZONE': { physical: 'int64', logical: moment(true, 2) },
 } as const satisfies Record<string, LeafType>;

@@ -6,7 +6,7 @@ import { type Thrift, thriftBytes } from './thrift.ts';
 const MAGIC = Buffer.from('PAR1');
 const ENCODING = { plain: 0, rle: 3 };
 const REPETITION = { optional: 1, repeated: 2 };
-const CONVERTED_LIST = 3;
+const CONVERTED = { map: 1, list: 3 };
 /** As many as DuckDB puts into a row group. */
 const ROW_GROUP_ROWS = 122_880;
 /** What may lie in memory before it is written. */
@@ -152,9 +152,14 @@ function schemaElements(node: Node): Thrift[] {
     ];
   }
   if (node.kind === 'list') {
-    const group: Thrift = { struct: { 3: optional, 4: name, 5: { i32: 1 }, 6: { i32: CONVERTED_LIST } } };
+    const group: Thrift = { struct: { 3: optional, 4: name, 5: { i32: 1 }, 6: { i32: CONVERTED.list } } };
     const repeated: Thrift = { struct: { 3: { i32: REPETITION.repeated }, 4: { text: 'list' }, 5: { i32: 1 } } };
     return [group, repeated, ...schemaElements(node.element)];
+  }
+  if (node.kind === 'map') {
+    const group: Thrift = { struct: { 3: optional, 4: name, 5: { i32: 1 }, 6: { i32: CONVERTED.map } } };
+    const entry: Thrift = { struct: { 3: { i32: REPETITION.repeated }, 4: { text: 'key_value' }, 5: { i32: 2 } } };
+    return [group, entry, ...node.entry.flatMap(schemaElements)];
   }
   const group: Thrift = { struct: { 3: optional, 4: name, 5: { i32: node.members.length } } };
   return [group, ...node.members.flatMap(schemaElements)];
