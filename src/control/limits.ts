@@ -6,6 +6,8 @@ export interface ActiveRun {
   id: number;
   state: string;
   priority: number;
+  /** Partitions that wait. */
+  pending: number;
   /** A limit of its own, or of one of its tables, is in force. */
   limited: boolean;
   /** As many transactions load it as may, or fill one of its tables. */
@@ -31,7 +33,8 @@ const FULL = sql<boolean>`(
 export function activeRuns(db: ControlDb): Promise<ActiveRun[]> {
   return db
     .selectFrom('drayage.runs as r')
-    .select(['r.id', 'r.state', 'r.priority', LIMITED.as('limited'), FULL.as('full')])
+    .select(['r.id', 'r.state', 'r.priority', 'r.partitions_pending as pending'])
+    .select([LIMITED.as('limited'), FULL.as('full')])
     .where('r.state', 'in', ['planning', 'queued', 'running', 'paused'])
     .execute();
 }

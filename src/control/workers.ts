@@ -65,3 +65,14 @@ export async function listWorkers(db: ControlDb): Promise<ListedWorker[]> {
     limit 500`.execute(db);
   return rows;
 }
+
+/** How many transactions all workers that are there can have under way. */
+export async function slotsOfAll(db: ControlDb): Promise<number> {
+  const found = await db
+    .selectFrom('drayage.workers')
+    .select(sql<number>`coalesce(sum(concurrency), 0)::int`.as('slots'))
+    .where('state', '=', 'alive')
+    .where('seen_at', '>', sql<Date>`now() - interval '30 seconds'`)
+    .executeTakeFirst();
+  return found?.slots ?? 0;
+}

@@ -1,5 +1,5 @@
 /** A transaction takes about this long, in milliseconds: short enough to be given back, long enough to be worth it. */
-export const PACK_MS = 1_000;
+export const PACK_MS = 500;
 /** Claimed at once at the most. */
 const LARGEST = 200;
 /** Weight of the newest measurement. */
@@ -15,8 +15,12 @@ export class PackSize {
   #size = 1;
   #averageMs: number | undefined;
 
-  get size(): number {
-    return this.#size;
+  /**
+   * No more than leaves something for everybody.
+   * @param pending partitions that wait @param slots transactions that all workers can have under way
+   */
+  size(pending: number, slots: number): number {
+    return Math.max(1, Math.min(this.#size, Math.ceil(pending / (2 * Math.max(1, slots)))));
   }
 
   /** @param tookMs what these partitions took together */

@@ -5,7 +5,7 @@ import { pause, Shutdown } from '../base/lifecycle.ts';
 import { abandonPartition } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { type ActiveRun, activeRuns } from '../control/limits.ts';
-import { registerWorker, stopWorker } from '../control/workers.ts';
+import { registerWorker, slotsOfAll, stopWorker } from '../control/workers.ts';
 import { PackSize } from '../model/pack.ts';
 import { turns } from '../model/turns.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
@@ -90,8 +90,10 @@ class Worker {
     const lost = await fetchJobs<PartitionJob>(this.#boss, QUEUES.deadLetter, 10);
     for (const claim of lost) await this.#giveUp(claim);
     let claimed = finishing.length;
+    const pending = runs.reduce((sum, run) => sum + run.pending, 0);
+    const size = this.#packSize.size(pending, await slotsOfAll(this.#services.db));
     while (this.#active.size < concurrency) {
-      const jobs = await this.#fetch(runs);
+      const jobs = await this.#fetch(runs, size);
       if (jobs.length === 0) break;
       this.#start(QUEUES.partitions, jobs, (holding) => this.#execute(jobs, runs, holding));
       claimed += jobs.length;
@@ -100,9 +102,9 @@ class Worker {
   }
 
   /** Of the runs with the highest priority that have something to give. */
-  async #fetch(runs: readonly ActiveRun[]): Promise<Claim<PartitionJob>[]> {
+  async #fetch(runs: readonly ActiveRun[], size: number): Promise<Claim<PartitionJob>[]> {
     for (const leftOut of turns(runs)) {
-      const jobs = await fetchJobs<PartitionJob>(this.#boss, QUEUES.partitions, this.#packSize.size, leftOut);
+      const jobs = await fetchJobs<PartitionJob>(this.#boss, QUEUES.partitions, size, leftOut);
       if (jobs.length > 0) return jobs;
     }
     return [];
