@@ -14,8 +14,13 @@ import { writeQueueProject } from './queue-project.ts';
  * hold next to nothing. Every producer and worker is a process of its own.
  */
 const { values: given } = parseArgs({
-  options: { partitions: { type: 'string', default: '1000000' }, workers: { type: 'string', default: '8' } },
+  options: {
+    partitions: { type: 'string', default: '1000000' },
+    workers: { type: 'string', default: '8' },
+    only: { type: 'string', multiple: true },
+  },
 });
+const wanted = (name: 'tiny' | 'slow' | 'many') => !given.only || given.only.includes(name);
 const PARTITIONS = Number(given.partitions);
 const WORKERS = Number(given.workers);
 const TINY = 20_000;
@@ -124,59 +129,64 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 
 await run('db', 'up');
 
-await withWorkers(1, async () => {
-  await untilEnded((await enqueue(100, 'warm')).run);
-  const toClaim: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    const { run: id } = await enqueue(1, `claim${round}`);
-    await untilEnded(id);
-    const { ms } = await one<{ ms: number }>(
-      `select extract(epoch from min(a.started_at) - e.at)::float8 * 1000 as ms from drayage.attempts a
+if (wanted('tiny'))
+  await withWorkers(1, async () => {
+    await untilEnded((await enqueue(100, 'warm')).run);
+    const toClaim: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      const { run: id } = await enqueue(1, `claim${round}`);
+      await untilEnded(id);
+      const { ms } = await one<{ ms: number }>(
+        `select extract(epoch from min(a.started_at) - e.at)::float8 * 1000 as ms from drayage.attempts a
        join drayage.events e on e.run_id = a.run_id and e.action = 'enqueued' where a.run_id = $1 group by e.at`,
-      [id],
+        [id],
+      );
+      toClaim.push(ms);
+    }
+    tell('from enqueue to the first claim', `${median(toClaim).toFixed(0)} ms`);
+
+    const tiny = await enqueue(TINY, 'tiny');
+    await untilEnded(tiny.run);
+    const seconds = await spanOf(tiny.run);
+    tell(`${TINY} tiny partitions, one worker, packed`, `${((seconds * 1000) / TINY).toFixed(2)} ms each`);
+    const { packs } = await one<{ packs: number }>(
+      'select count(distinct pack)::int as packs from drayage.partitions where run_id = $1',
+      [tiny.run],
     );
-    toClaim.push(ms);
-  }
-  tell('from enqueue to the first claim', `${median(toClaim).toFixed(0)} ms`);
-
-  const tiny = await enqueue(TINY, 'tiny');
-  await untilEnded(tiny.run);
-  const seconds = await spanOf(tiny.run);
-  tell(`${TINY} tiny partitions, one worker, packed`, `${((seconds * 1000) / TINY).toFixed(2)} ms each`);
-  const { packs } = await one<{ packs: number }>(
-    'select count(distinct pack)::int as packs from drayage.partitions where run_id = $1',
-    [tiny.run],
-  );
-  tell('partitions in a transaction', (TINY / packs).toFixed(0));
-});
-
-const spans = new Map<number, number>();
-for (const workers of [1, WORKERS]) {
-  await withWorkers(workers, async () => {
-    const slow = await enqueue(SLOW, `slow${workers}`, LATENCY_MS);
-    await untilEnded(slow.run);
-    spans.set(workers, await spanOf(slow.run));
+    tell('partitions in a transaction', (TINY / packs).toFixed(0));
   });
-}
-const speedUp = spans.get(1)! / spans.get(WORKERS)!;
-tell(`${SLOW} partitions of ${LATENCY_MS} ms: 1 worker to ${WORKERS}`, `${speedUp.toFixed(1)} x`, '>= 7 x');
 
-const many = await enqueue(PARTITIONS, 'many');
-tell(`enqueue ${PARTITIONS}`, `${(PARTITIONS / many.seconds).toFixed(0)} /s`, '>= 15000 /s');
-tell('memory of the producer', `${many.peakMb.toFixed(0)} MB`, '<= 200 MB');
-
-const progress: number[] = [];
-for (let round = 0; round < 50; round++) {
-  const startedMs = performance.now();
-  await pool.query('select * from drayage.run_progress where run = $1', [many.run]);
-  progress.push(performance.now() - startedMs);
+if (wanted('slow')) {
+  const spans = new Map<number, number>();
+  for (const workers of [1, WORKERS]) {
+    await withWorkers(workers, async () => {
+      const slow = await enqueue(SLOW, `slow${workers}`, LATENCY_MS);
+      await untilEnded(slow.run);
+      spans.set(workers, await spanOf(slow.run));
+    });
+  }
+  const speedUp = spans.get(1)! / spans.get(WORKERS)!;
+  tell(`${SLOW} partitions of ${LATENCY_MS} ms: 1 worker to ${WORKERS}`, `${speedUp.toFixed(1)} x`, '>= 7 x');
 }
-tell('run_progress of that run', `${median(progress).toFixed(2)} ms`, '< 10 ms');
-tell('dray status of that run', `${((await run('status', String(many.run))).seconds * 1000).toFixed(0)} ms`);
-const paused = await run('pause', String(many.run));
-tell('dray pause of that run', `${(paused.seconds * 1000).toFixed(0)} ms`);
-const cancelled = await run('cancel', String(many.run));
-tell('dray cancel of that run', `${cancelled.seconds.toFixed(1)} s`);
+
+if (wanted('many')) {
+  const many = await enqueue(PARTITIONS, 'many');
+  tell(`enqueue ${PARTITIONS}`, `${(PARTITIONS / many.seconds).toFixed(0)} /s`, '>= 15000 /s');
+  tell('memory of the producer', `${many.peakMb.toFixed(0)} MB`, '<= 200 MB');
+
+  const progress: number[] = [];
+  for (let round = 0; round < 50; round++) {
+    const startedMs = performance.now();
+    await pool.query('select * from drayage.run_progress where run = $1', [many.run]);
+    progress.push(performance.now() - startedMs);
+  }
+  tell('run_progress of that run', `${median(progress).toFixed(2)} ms`, '< 10 ms');
+  tell('dray status of that run', `${((await run('status', String(many.run))).seconds * 1000).toFixed(0)} ms`);
+  const paused = await run('pause', String(many.run));
+  tell('dray pause of that run', `${(paused.seconds * 1000).toFixed(0)} ms`);
+  const cancelled = await run('cancel', String(many.run));
+  tell('dray cancel of that run', `${cancelled.seconds.toFixed(1)} s`);
+}
 
 console.log('| measure | value | bound |\n|---|---|---|');
 for (const line of lines) console.log(`| ${line.join(' | ')} |`);

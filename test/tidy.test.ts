@@ -155,6 +155,7 @@ describe('files', () => {
       'src/web/assets/app.js',
       'bench/load.ts',
       'bench/loader.ts',
+      'bench/queue.ts',
       'bench/sources.ts',
     ];
     const used = new Set([...entries, ...imports.map(({ to }) => to)]);

@@ -37,11 +37,19 @@ export class Sweeper {
   }
 }
 
-/** At the end of a scan: what lived for as long as it did is no longer young. */
-export function sweepAll(): void {
-  if (performance.now() - sweptAllMs < SWEEP_ALL_EVERY_MS) return;
+/** At the end of a scan, or of a batch: what lived for as long as it did is no longer young. */
+export function sweepAll(everyMs = SWEEP_ALL_EVERY_MS): void {
+  if (performance.now() - sweptAllMs < everyMs) return;
   collect('major');
   sweptAllMs = performance.now();
+}
+
+/**
+ * Keeps the space for young objects as small as it starts out. V8 doubles it as long as there is garbage in it, up to a
+ * hundred megabytes: a process that goes on for long at a steady pace gains nothing from that.
+ */
+export function keepYoungSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** Frees the memory of a buffer at once. */

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { DrayageError, explain, locate } from '../base/errors.ts';
+import { sweepAll } from '../base/memory.ts';
 import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
 import { beginLakeRun } from '../control/lake.ts';
@@ -23,7 +24,9 @@ import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
 /** Partitions per transaction: many enough to be fast, few enough to keep the memory flat. */
-const BATCH = 5_000;
+const BATCH = 2_000;
+/** What waits for the database outlives the young objects, and V8 is in no hurry with the old ones. */
+const SWEEP_EVERY_MS = 2_000;
 
 export interface EnqueueOptions {
   /** Load again what is in the table already. */
@@ -68,6 +71,7 @@ export async function enqueue(
       for await (const batch of inBatches(planner.partitions(), BATCH)) {
         signal.throwIfAborted();
         await producer.add(batch);
+        sweepAll(SWEEP_EVERY_MS);
       }
       return await producer.finish();
     } catch (error) {
