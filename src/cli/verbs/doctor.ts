@@ -1,109 +1,129 @@
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
+import { styleText } from 'node:util';
 import { EXIT, explain } from '../../base/errors.ts';
-import { bytes, table } from '../format.ts';
+import type { Finding } from '../../runs/checkup.ts';
+import { bytes, plural, table } from '../format.ts';
 import { type Invocation, type Verb, withServices } from '../verb.ts';
 
-interface Finding {
-  check: string;
-  ok: boolean;
-  /** What was found, and when it is not well, how to mend it. */
-  found: string;
-}
-
-/** The oldest Postgres that is tested. */
-const OLDEST_POSTGRES = 150_000;
 const LEAST_DISK_BYTES = 1024 ** 3;
+/** What a worker takes beside DuckDB's memory: Node itself, and what is under way to Postgres, for each partition. */
+const WORKER_BYTES = 200 * 1024 ** 2;
+const PARTITION_BYTES = 30 * 1024 ** 2;
+
+const MARKS = { ok: '✓', note: '·', warning: '!', problem: '✗' } as const;
+const COLOURS = { ok: 'green', note: 'dim', warning: 'yellow', problem: 'red' } as const;
 
 export const doctor: Verb = {
   usage: 'doctor',
   summary: 'check everything that a run needs; each line says how to mend it',
-  example: 'dray doctor',
+  options: [
+    ['--s3 <uri>', 'also try to list s3://bucket/prefix'],
+    ['--dynamodb <table>', 'also try to describe a table of DynamoDB'],
+  ],
+  example: 'dray doctor --s3 s3://exports/orders/',
   async run(invocation) {
+    const { options, out, signal } = invocation;
+    const { checkS3, checkDynamoDb } = await import('../../runs/checkup.ts');
     const findings = [
       await checkFolder(invocation),
-      ...(await checkDatabase(invocation)),
-      await checkJobs(invocation),
       checkMemory(invocation),
+      ...(await checkJobs(invocation)),
+      ...(await checkServices(invocation)),
+      options.s3 === undefined ? credentials() : await checkS3(String(options.s3), signal),
+      ...(options.dynamodb === undefined ? [] : [await checkDynamoDb(String(options.dynamodb), signal)]),
     ];
-    invocation.out.answer(findings, () =>
-      table(findings, [
-        { title: '', cell: ({ ok }) => (ok ? '✓' : '✗') },
-        { title: 'check', cell: ({ check }) => check },
-        { title: 'found', cell: ({ found }) => found },
-      ]),
-    );
-    return findings.every(({ ok }) => ok) ? EXIT.done : EXIT.failures;
+    const isWell = findings.every(({ level }) => level !== 'problem');
+    const document = findings.map((finding) => ({ ...finding, ok: finding.level !== 'problem' }));
+    out.answer(document, () => describe(findings));
+    return isWell ? EXIT.done : EXIT.failures;
   },
 };
 
-async function checkFolder({ config }: Invocation): Promise<Finding> {
+async function checkFolder({ config: { home } }: Invocation): Promise<Finding> {
   const check = 'disk';
   try {
-    await mkdir(config.home, { recursive: true });
-    await access(config.home, constants.W_OK);
-    const { bavail, bsize } = await statfs(config.home);
+    await mkdir(home, { recursive: true });
+    await access(home, constants.W_OK);
+    const { bavail, bsize } = await statfs(home);
     const free = bavail * bsize;
-    const ok = free >= LEAST_DISK_BYTES;
-    return { check, ok, found: `${bytes(free)} free in ${config.home}${ok ? '' : '; make room, spilling needs some'}` };
+    const found = `${bytes(free)} free in ${home}`;
+    if (free >= LEAST_DISK_BYTES) return { check, level: 'ok', found, mend: null };
+    const mend =
+      'Make room, or let DRAYAGE_HOME name another place: files from S3 and what does not fit into memory lie there.';
+    return { check, level: 'problem', found, mend };
   } catch (error) {
-    return {
-      check,
-      ok: false,
-      found: `${config.home} cannot be written: ${(error as Error).message}; set DRAYAGE_HOME`,
-    };
+    const found = `${home} cannot be written: ${(error as Error).message}`;
+    return { check, level: 'problem', found, mend: 'Let DRAYAGE_HOME name a folder that can.' };
   }
 }
 
-async function checkDatabase(invocation: Invocation): Promise<Finding[]> {
-  try {
-    return await withServices(invocation, { schema: false }, async (services) => {
-      const { pendingSchema } = await import('../../runs/services.ts');
-      const { rows } = await services.pool.query(
-        `select current_setting('server_version') as version, current_setting('server_version_num')::int as number,
-           has_database_privilege(current_database(), 'create') as creates, current_setting('max_connections')::int as connections,
-           (select count(*) from pg_stat_activity) as used, coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as tls`,
-      );
-      const { version, number, creates, connections, used, tls } = rows[0];
-      const pending = await pendingSchema(services);
-      const kind = services.config.databaseUrl === undefined ? 'embedded' : tls ? 'with TLS' : 'without TLS';
-      const known = number >= OLDEST_POSTGRES;
-      return [
-        { check: 'Postgres', ok: known, found: `${version}, ${kind}${known ? '' : '; version 15 or newer is needed'}` },
-        {
-          check: 'permissions',
-          ok: creates,
-          found: creates ? 'may create schemas' : 'may not create schemas: grant create on the database',
-        },
-        { check: 'connections', ok: connections - used >= 5, found: `${used} of ${connections} in use` },
-        {
-          check: 'schema',
-          ok: pending.length === 0,
-          found: pending.length === 0 ? 'up to date' : `${pending.length} scripts to apply; run "dray db up"`,
-        },
-      ];
-    });
-  } catch (error) {
-    return [{ check: 'Postgres', ok: false, found: explain(error) }];
-  }
+function checkMemory({ config }: Invocation): Finding {
+  const check = 'memory';
+  const limit = Math.min(process.constrainedMemory() || totalmem(), totalmem());
+  const wanted = config.duckdbMemoryMb * 1024 ** 2 + WORKER_BYTES + config.concurrency * PARTITION_BYTES;
+  const found = `${bytes(limit)}, of which a worker may take about ${bytes(wanted)}`;
+  if (wanted < limit * 0.9) return { check, level: 'ok', found, mend: null };
+  return { check, level: 'warning', found, mend: 'Lower DRAYAGE_DUCKDB_MEMORY_MB or DRAYAGE_CONCURRENCY.' };
 }
 
-async function checkJobs({ config }: Invocation): Promise<Finding> {
+async function checkJobs({ config }: Invocation): Promise<Finding[]> {
+  const check = 'jobs';
   const [{ jobNames }, { loadJob }] = await Promise.all([
     import('../../runs/job-names.ts'),
     import('../../runs/load-jobs.ts'),
   ]);
   const names = await jobNames(config.root);
-  const problems = await Promise.all(names.map((name) => loadJob(config.root, name).then(() => '', explain)));
-  const found = problems.filter(Boolean).join(' ') || `${names.length} in jobs/, all valid`;
-  return { check: 'jobs', ok: !problems.some(Boolean), found };
+  if (names.length === 0) {
+    return [{ check, level: 'note', found: `none in ${config.root}`, mend: '"dray init" writes one.' }];
+  }
+  const problems = await Promise.all(
+    names.map((name) =>
+      loadJob(config.root, name).then(
+        () => undefined,
+        (error) => ({ name, error }),
+      ),
+    ),
+  );
+  const broken = problems.flatMap((one): Finding[] => {
+    return one ? [{ check, level: 'problem', found: `${one.name} cannot be used`, mend: explain(one.error) }] : [];
+  });
+  const valid = names.length - broken.length;
+  return [{ check, level: 'ok', found: `${valid} of ${names.length} in jobs/ are valid`, mend: null }, ...broken];
 }
 
-function checkMemory({ config }: Invocation): Finding {
-  const available = process.constrainedMemory() || totalmem();
-  const limit = Math.min(available, totalmem());
-  const wanted = config.duckdbMemoryMb * 1024 ** 2;
-  const ok = wanted < limit / 2;
-  const found = `${bytes(limit)}, of which DuckDB may use ${bytes(wanted)}${ok ? '' : '; lower DRAYAGE_DUCKDB_MEMORY_MB'}`;
-  return { check: 'memory', ok, found };
+async function checkServices(invocation: Invocation): Promise<Finding[]> {
+  const failed = (check: string, found: string) => (error: unknown) => {
+    return [{ check, level: 'problem', found, mend: explain(error) }] satisfies Finding[];
+  };
+  return withServices(invocation, { schema: false }, async (services) => {
+    const { checkDatabase, checkQueue } = await import('../../runs/checkup.ts');
+    return [
+      ...(await checkDatabase(services)),
+      ...(await checkQueue(services).catch(failed('control schema', 'it cannot be read'))),
+    ];
+  }).catch(failed('Postgres', 'no connection can be had'));
+}
+
+/** Whether there is anything to reach S3 and DynamoDB with; nothing is asked of them. */
+function credentials(): Finding {
+  const { AWS_ACCESS_KEY_ID, AWS_PROFILE, AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI } = process.env;
+  const named = AWS_ACCESS_KEY_ID ?? AWS_PROFILE ?? AWS_ROLE_ARN ?? AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
+  const found = named ? 'credentials are set, access was not tried' : 'no credentials in the environment';
+  const mend = 'For S3 and DynamoDB: "dray doctor --s3 s3://bucket/prefix --dynamodb TABLE" tries access.';
+  return { check: 'AWS', level: 'note', found, mend };
+}
+
+function describe(findings: readonly Finding[]): string {
+  const list = table(findings, [
+    { title: '', cell: ({ level }) => MARKS[level], style: (text, { level }) => styleText(COLOURS[level], text) },
+    { title: 'check', cell: ({ check }) => check },
+    { title: 'found', cell: ({ found }) => found },
+  ]);
+  const mends = findings.flatMap(({ check, mend }) => (mend === null ? [] : [`  ${check}: ${mend}`]));
+  const problems = findings.filter(({ level }) => level === 'problem').length;
+  const warnings = findings.filter(({ level }) => level === 'warning').length;
+  const verdict =
+    problems + warnings === 0 ? 'Ready to run.' : `${plural(problems, 'problem')}, ${plural(warnings, 'warning')}.`;
+  return [list, ...(mends.length > 0 ? ['', 'What to do:', ...mends] : []), '', verdict].join('\n');
 }
