@@ -1,23 +1,32 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter } from 'apache-arrow';
 
-/** Record batches in a file, in Arrow's stream format, to be read as often as need be. */
+/**
+ * Record batches to be read as often as need be: the latest in memory, so that what is small needs no file, and those
+ * before it in one, in Arrow's stream format.
+ */
 export class BatchSpool {
   readonly #path: string;
   #file: FileHandle | undefined;
   #end = 0;
+  #latest: RecordBatch | undefined;
   /** Bytes of each batch. */
   readonly #lengths: number[] = [];
 
-  /** @param path of a file that is not there yet, and is made with the first batch */
+  /** @param path of a file that is not there yet, and is made with the second batch; so is its folder */
   constructor(path: string) {
     this.#path = path;
   }
 
+  /** @param batch that nobody changes any more */
   async write(batch: RecordBatch): Promise<void> {
-    this.#file ??= await open(this.#path, 'wx+');
+    const earlier = this.#latest;
+    this.#latest = batch;
+    if (!earlier) return;
+    this.#file ??= await this.#open();
     const writer = new RecordBatchStreamWriter();
-    writer.write(batch);
+    writer.write(earlier);
     const bytes = writer.finish().toUint8Array(true);
     await this.#file.write(bytes, 0, bytes.length, this.#end);
     this.#end += bytes.length;
@@ -34,11 +43,20 @@ export class BatchSpool {
       yield* RecordBatchReader.from(bytes);
       position += length;
     }
+    if (this.#latest) yield this.#latest;
   }
 
-  /** Lets go of the file; deleting it is for whoever made its folder. */
-  async close(): Promise<void> {
-    await this.#file?.close();
+  /** Lets go of the file; deleting it is for whoever named its folder. @returns whether there was one */
+  async close(): Promise<boolean> {
+    const file = this.#file;
     this.#file = undefined;
+    this.#latest = undefined;
+    await file?.close();
+    return file !== undefined;
+  }
+
+  async #open(): Promise<FileHandle> {
+    await mkdir(dirname(this.#path), { recursive: true });
+    return open(this.#path, 'wx+');
   }
 }

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordBatch } from '../arrow/batch.ts';
 import { BatchSpool } from '../arrow/spool.ts';
@@ -39,16 +40,15 @@ export interface Spooled {
 }
 
 /**
- * Reads all records once, and writes the rows that they become into a spool file for each table: the tables are filled
- * one after the other, and records may be too many to keep and too expensive to read again.
+ * Reads all records once, and spools the rows that they become, for each table: the tables are filled one after the
+ * other, and records may be too many to keep and too expensive to read again.
  */
 export async function spoolRecords(
   partition: OpenRecords<unknown>,
   request: RecordsRequest,
   { spool, signal }: SourceContext,
 ): Promise<Spooled> {
-  const folder = await mkdtemp(join(spool, 'records-'));
-  const spooler = new Spooler(folder, request, signal);
+  const spooler = new Spooler(join(spool, `records-${randomUUID()}`), request, signal);
   try {
     for await (const record of partition.records()) {
       signal.throwIfAborted();
@@ -125,8 +125,8 @@ class Spooler implements Spooled {
   }
 
   async close(): Promise<void> {
-    for (const { spool } of this.#tables) await spool.close();
-    await rm(this.#folder, { recursive: true, force: true });
+    const files = await Promise.all(this.#tables.map(({ spool }) => spool.close()));
+    if (files.includes(true)) await rm(this.#folder, { recursive: true, force: true });
   }
 
   /** In a replay only some tables wait for a record, and a row of it may be in its table already. */
