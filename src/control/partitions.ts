@@ -53,6 +53,20 @@ export async function warnedPartitions(
   return found.map(({ key, warnings }) => ({ key, warnings: warnings as unknown as Warning[] }));
 }
 
+/** Keys of the partitions that a run has already, and that are planned otherwise now. */
+export async function replannedPartitions(
+  db: ControlDb,
+  runId: number,
+  plans: readonly Pick<PartitionPlan, 'key' | 'fingerprint'>[],
+): Promise<string[]> {
+  const rows = JSON.stringify(plans.map(({ key, fingerprint }) => ({ key, fingerprint })));
+  const found = await sql<{ key: string }>`
+    select p.key from jsonb_to_recordset(${rows}::jsonb) as plan (key text, fingerprint text)
+    join drayage.partitions p on p.run_id = ${runId} and p.key = plan.key
+    where p.fingerprint <> plan.fingerprint order by p.id`.execute(db);
+  return found.rows.map(({ key }) => key);
+}
+
 /** Takes back what no worker has begun; the queue's jobs find nothing to do then. */
 export async function cancelPending(db: ControlDb, runId: number): Promise<void> {
   await db

@@ -26,7 +26,9 @@ export function createPool(url: string, { max, applicationName }: PoolOptions): 
     keepAlive: true,
     types,
   });
-  // An idle connection that dies is replaced at the next use; without a listener it would end the process.
+  // A connection that dies fails what is asked on it, and is replaced at the next use; without listeners, for those in
+  // use as for idle ones, it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', () => undefined);
   return pool;
 }

@@ -44,13 +44,10 @@ async function onConnection<Result>(
   const client = await pool.connect().catch((error) => {
     throw databaseError(error);
   });
-  const ignore = () => undefined;
-  client.on('error', ignore);
   const cut = () => (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
   signal?.addEventListener('abort', cut, { once: true });
   try {
     const result = await work(client);
-    if (reuse) client.off('error', ignore);
     client.release(!reuse);
     return result;
   } catch (error) {

@@ -5,8 +5,8 @@ import { sweepAll } from '../base/memory.ts';
 import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
 import { beginLakeRun } from '../control/lake.ts';
-import { cancelPending, insertPartitions, type NewPartition } from '../control/partitions.ts';
-import { createRun, failedRuns, lockRun, moveRun } from '../control/runs.ts';
+import { cancelPending, insertPartitions, type NewPartition, replannedPartitions } from '../control/partitions.ts';
+import { createRun, failedRuns, findRun, lockRun, moveRun, type Run } from '../control/runs.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { tableLedger } from '../ledger/loads.ts';
 import type { Route } from '../model/route.ts';
@@ -18,8 +18,9 @@ import { insertPartitionJobs } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
 import { finishIfSettled } from './commit.ts';
 import { type OpenLake, openLake } from './lake/open.ts';
+import { loadJob } from './load-jobs.ts';
 import { Planner, withSourceContext } from './plan.ts';
-import type { PreparedJob } from './prepare.ts';
+import { type PreparedJob, prepareJob } from './prepare.ts';
 import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 
@@ -45,12 +46,15 @@ export interface Enqueued {
   pending: number;
   skipped: number;
   failed: number;
+  /** Of a run that was resumed: how many partitions it had not had before. */
+  added?: number;
 }
 
 /**
  * Plans a run and puts its partitions into the queue, partition rows and queue jobs in one transaction per batch.
  * Content that is in the table already is recorded as skipped. A partition that cannot be loaded is recorded as
- * failed, and the others go on; when none can, nothing is recorded at all.
+ * failed, and the others go on; when none can, nothing is recorded at all. What may pass, such as a lost connection,
+ * leaves the run as it is, for `resumePlanning`.
  */
 export async function enqueue(
   services: Services,
@@ -58,7 +62,43 @@ export async function enqueue(
   prepared: PreparedJob,
   { signal, ...options }: EnqueueOptions & { signal: AbortSignal },
 ): Promise<Enqueued> {
-  const { pool, db } = services;
+  return produce(services, boss, prepared, options, signal);
+}
+
+/**
+ * Plans the rest of a run whose producer did not come to its end.
+ * @throws RUN_NOT_FOUND; STATE_REFUSED when nothing is left to plan; JOB_CHANGED; SOURCE_CHANGED when a partition is not
+ *   what it was planned as: then the run has failed, since it would hold the rows of two states of the source
+ */
+export async function resumePlanning(
+  services: Services,
+  boss: Boss,
+  id: number,
+  signal: AbortSignal,
+): Promise<Enqueued> {
+  const { config, db } = services;
+  const before = await findRun(db, id);
+  assertPlanning(before, id, 'Only a run whose "dray enqueue" was cut short can be resumed.');
+  const loaded = await loadJob(config.root, before.job_path);
+  if (loaded.version !== before.job_version) {
+    throw new DrayageError('JOB_CHANGED', `The job is not the one that run ${id} was begun with`, {
+      where: { job: before.job, run: id },
+      hint: `Check the former version out; or "dray cancel ${id}", and enqueue the job again.`,
+    });
+  }
+  const prepared = prepareJob(loaded, before.params as Record<string, unknown>);
+  const enqueued = await produce(services, boss, prepared, { force: before.forced, resumed: id }, signal);
+  return { ...enqueued, added: enqueued.partitions - before.partitions_total };
+}
+
+async function produce(
+  services: Services,
+  boss: Boss,
+  prepared: PreparedJob,
+  options: ProducerOptions,
+  signal: AbortSignal,
+): Promise<Enqueued> {
+  const { pool } = services;
   return withSourceContext(services, signal, async (context) => {
     const columnsOf = await inspectSource(pool as unknown as pg.ClientBase, prepared, context);
     const routes = await transaction(pool, (client) =>
@@ -75,13 +115,28 @@ export async function enqueue(
       }
       return await producer.finish();
     } catch (error) {
-      if (producer.run !== undefined) {
-        await cancelPending(db, producer.run);
-        await moveRun(db, producer.run, 'failed', { error: explain(error) });
-      }
-      throw locate(error, { job: prepared.job.name, ...(producer.run === undefined ? {} : { run: producer.run }) });
+      const located = locate(error, { job: prepared.job.name });
+      throw producer.run === undefined ? located : await giveUp(services.db, producer.run, located);
     }
   });
+}
+
+/** Ends a run that cannot be planned, or tells how it can be planned to its end later. */
+async function giveUp(db: ControlDb, run: number, error: DrayageError): Promise<DrayageError> {
+  const { code, message, cause } = error;
+  const where = { ...error.where, run };
+  if (error.transient) {
+    const hint = `Run ${run} is planned in part: "dray enqueue --resume ${run}" completes it, "dray cancel ${run}" ends it.`;
+    return new DrayageError(code, message, { where, hint, cause });
+  }
+  await cancelPending(db, run);
+  await moveRun(db, run, 'failed', { error: explain(error) });
+  return locate(error, where);
+}
+
+interface ProducerOptions extends EnqueueOptions {
+  /** A run that was begun and not planned to its end. */
+  resumed?: number;
 }
 
 class Producer {
@@ -93,7 +148,7 @@ class Producer {
   readonly #routes: readonly Route[];
   readonly #lake: OpenLake | undefined;
   readonly #ledger: Ledger;
-  readonly #options: EnqueueOptions;
+  readonly #options: ProducerOptions;
   /** A merge has to meet every key, and a table made anew has none: both load everything. */
   readonly #everything: boolean;
 
@@ -102,8 +157,9 @@ class Producer {
     boss: Boss,
     prepared: PreparedJob,
     { routes, lake }: { routes: readonly Route[]; lake: OpenLake | undefined },
-    options: EnqueueOptions,
+    options: ProducerOptions,
   ) {
+    this.run = options.resumed;
     this.#services = services;
     this.#boss = boss;
     this.#prepared = prepared;
@@ -118,19 +174,21 @@ class Producer {
   async add(plans: readonly PartitionPlan[]): Promise<void> {
     const hopeless = this.run === undefined && plans.every(({ problem }) => problem);
     if (hopeless) throw severalProblems(plans);
-    await transaction(this.#services.pool, async (client) => {
+    this.run = await transaction(this.#services.pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
-      if (this.run === undefined) this.run = await this.#begin(client);
-      else await this.#assertPlanning(tx, this.run);
+      const run = this.run ?? (await this.#begin(client));
+      assertPlanning(await lockRun(tx, run), run, 'Enqueue the job again.');
+      if (this.#options.resumed !== undefined) await assertAsPlanned(tx, run, plans);
       const known = this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint);
       const loaded = await this.#ledger.find(client, known);
       const partitions = plans.map((plan) => newPartition(plan, loaded));
-      const pending = await insertPartitions(tx, this.run, partitions);
+      const pending = await insertPartitions(tx, run, partitions);
       const { retries } = this.#prepared.job;
-      await insertPartitionJobs(this.#boss, tx, this.run, pending, retries);
+      await insertPartitionJobs(this.#boss, tx, run, pending, retries);
       await ringBell(client);
       this.#counts.partitions += partitions.length;
       for (const { state } of partitions) this.#counts[state]++;
+      return run;
     });
   }
 
@@ -138,20 +196,17 @@ class Producer {
   async finish(): Promise<Enqueued> {
     const run = this.run;
     if (run === undefined) throw new DrayageError('SOURCE_MISSING', 'The source has no partitions');
-    await transaction(this.#services.pool, async (client) => {
+    return transaction(this.#services.pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
+      const resumed = this.#options.resumed !== undefined;
+      const planned = await lockRun(tx, run);
+      assertPlanning(planned, run, 'Enqueue the job again.');
+      const counts = resumed ? countsOf(planned) : this.#counts;
       await moveRun(tx, run, 'queued');
-      await noteEvent(tx, { run, actor: userInfo().username, action: 'enqueued', detail: { ...this.#counts } });
+      const detail = { ...counts, ...(resumed ? { resumed } : {}) };
+      await noteEvent(tx, { run, actor: userInfo().username, action: 'enqueued', detail });
       await finishIfSettled(client, this.#boss, run);
-    });
-    return { run, ...this.#counts };
-  }
-
-  async #assertPlanning(tx: ControlDb, run: number): Promise<void> {
-    const found = await lockRun(tx, run);
-    if (found?.state === 'planning') return;
-    throw new DrayageError('STATE_REFUSED', `Run ${run} was ${found?.state ?? 'removed'} while it was being planned`, {
-      hint: 'Enqueue the job again.',
+      return { run, ...counts };
     });
   }
 
@@ -174,6 +229,34 @@ class Producer {
     await openRoutes(client, run, this.#routes, await failedRuns(tx, tables));
     return run;
   }
+}
+
+/** A run that was cancelled, or that another producer has completed, is planned no further. @throws STATE_REFUSED */
+function assertPlanning(run: Run | undefined, id: number, hint: string): asserts run is Run {
+  if (run?.state === 'planning') return;
+  if (!run) {
+    throw new DrayageError('RUN_NOT_FOUND', `There is no run ${id}`, { hint: '"dray status" lists the latest runs.' });
+  }
+  throw new DrayageError('STATE_REFUSED', `Run ${id} is ${run.state}, and not being planned`, {
+    where: { job: run.job, run: id },
+    hint,
+  });
+}
+
+/** @throws SOURCE_CHANGED */
+async function assertAsPlanned(tx: ControlDb, run: number, plans: readonly PartitionPlan[]): Promise<void> {
+  const [key] = await replannedPartitions(tx, run, plans);
+  if (key === undefined) return;
+  throw new DrayageError('SOURCE_CHANGED', `The source has changed since run ${run} was begun`, {
+    where: { partition: key },
+    hint: 'Enqueue the job again: what is loaded already is left alone, and the new content is planned.',
+  });
+}
+
+/** As they are counted when a run is planned at one go. */
+function countsOf(run: Run): Omit<Enqueued, 'run' | 'added'> {
+  const { partitions_total: partitions, partitions_skipped: skipped, partitions_failed: failed } = run;
+  return { partitions, pending: run.partitions_pending + run.partitions_running, skipped, failed };
 }
 
 function newPartition({ problem, ...plan }: PartitionPlan, loaded: ReadonlySet<string>): NewPartition {

@@ -152,7 +152,10 @@ export class Executor {
   }
 
   async #runAlone(work: RunWork, name: string, attempts: readonly Attempt[]): Promise<void> {
-    for (const attempt of attempts) await this.#runPack(work, name, [attempt]);
+    for (const { claim, partition } of attempts) {
+      // The server may not know yet that the transaction which they shared is over.
+      await this.#runPack(work, name, [{ claim, partition: { ...partition, lost_pack: name } }]);
+    }
   }
 
   async #fail({ holding }: Task, attempt: Attempt, job: string, error: unknown): Promise<void> {

@@ -1,9 +1,11 @@
+import type { ClientBase } from 'pg';
 import { explain, locate } from '../base/errors.ts';
 import type { AttemptRef } from '../base/events.ts';
 import { type Claimed, settleUnloaded, unsettled } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { guardRun } from '../control/steering.ts';
-import { limitIdleness } from '../ledger/backends.ts';
+import { endPacks, limitIdleness } from '../ledger/backends.ts';
+import { databaseError } from '../postgres/errors.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
@@ -28,7 +30,7 @@ export async function settleFailure(
 ): Promise<void> {
   const { events } = services;
   const ref = refOf(partition, job);
-  const error = locate(cause, { job, run: ref.run, partition: partition.key, file: partition.file });
+  const error = locate(databaseError(cause), { job, run: ref.run, partition: partition.key, file: partition.file });
   if (error.code === 'INTERRUPTED') return giveBack(services, boss, [{ claim, partition }], job);
   if (error.code === 'CLAIM_LOST') {
     await clearClaims(services, boss, [claim]);
@@ -40,6 +42,7 @@ export async function settleFailure(
   const settled = { state: retrying ? ('pending' as const) : ('failed' as const), code: error.code, error: message };
   await outsideOfLoad(services, async (client) => {
     const tx = kyselyOnClient<ControlSchema>(client);
+    await endConnections(client, [partition]);
     if (!(await settleUnloaded(tx, partition, settled))) return;
     if (retrying) await failJob(boss, tx, QUEUES.partitions, claim, message);
     else {
@@ -60,6 +63,10 @@ export async function giveBack(
 ): Promise<void> {
   await outsideOfLoad(services, async (client) => {
     const tx = kyselyOnClient<ControlSchema>(client);
+    await endConnections(
+      client,
+      attempts.map(({ partition }) => partition),
+    );
     for (const { claim, partition } of attempts) {
       if (await settleUnloaded(tx, partition, { state: 'released' })) {
         await releaseJob(boss, tx, claim, partition.attempt);
@@ -93,6 +100,14 @@ export async function clearClaims(
       return open.has(data.partition);
     }
   });
+}
+
+/**
+ * A server that has not heard of the end of a connection would keep what it has locked from whoever comes next; and who
+ * does is not told of a pack that was not lost.
+ */
+async function endConnections(client: ClientBase, partitions: readonly Claimed[]): Promise<void> {
+  await endPacks(client, [...new Set(partitions.flatMap(({ pack }) => pack ?? []))]);
 }
 
 /** When the database is out of reach, the claim runs out by itself, and another attempt follows. */

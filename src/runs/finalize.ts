@@ -2,8 +2,10 @@ import { type DrayageError, explain, locate } from '../base/errors.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { checksumsOf } from '../control/partitions.ts';
 import { findRun, moveRun, type Run, showPhase } from '../control/runs.ts';
+import { limitIdleness } from '../ledger/backends.ts';
 import type { RunState } from '../model/state.ts';
 import { Checksum } from '../postgres/checksum.ts';
+import { databaseError } from '../postgres/errors.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
@@ -50,7 +52,7 @@ export async function finalize(
       events.emit('runFinished', { run: run.id, job: run.job, state });
       return;
     } catch (cause) {
-      error = locate(cause, { job: run.job, run: run.id });
+      error = locate(databaseError(cause), { job: run.job, run: run.id });
     }
   }
   // Whoever has taken the claim over ends the run.
@@ -91,7 +93,15 @@ async function completeTables(services: Services, run: Run, failed: boolean, sig
   const { config, pool, db } = services;
   const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
   if (lake) await publishLake(services, run, lake, failed, signal);
-  await transaction(pool, (client) => settleTables(client, targets, run, failed), signal);
+  await transaction(
+    pool,
+    async (client) => {
+      // It locks tables as a whole: a process that freezes must not keep them.
+      await limitIdleness(client);
+      await settleTables(client, targets, run, failed);
+    },
+    signal,
+  );
   const completing = { pool, tell: (phase: string | null) => showPhase(db, run.id, phase), signal };
   const loaded = run.rows_written > 0;
   for (const { name, target } of targets) {

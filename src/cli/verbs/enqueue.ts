@@ -15,21 +15,24 @@ export const ENQUEUE_OPTIONS = [
 ] as const satisfies Verb['options'];
 
 export const enqueue: Verb = {
-  usage: 'enqueue <job>',
+  usage: 'enqueue [job]',
   summary: 'plan a run and put its partitions into the queue',
-  options: ENQUEUE_OPTIONS,
+  options: [...ENQUEUE_OPTIONS, ['--resume <run>', 'plan the rest of a run whose "dray enqueue" was cut short']],
   example: 'dray enqueue legal-samples --param path=data/legal',
   async run(invocation) {
-    const prepared = await prepare(invocation);
+    const { options, out, signal } = invocation;
+    const resumed = resumedRun(invocation);
+    const prepared = resumed === undefined ? await prepare(invocation) : undefined;
     const enqueued = await withServices(invocation, {}, async (services) => {
       const [runs, producer] = await Promise.all([import('../../runs/services.ts'), import('../../runs/enqueue.ts')]);
       const boss = await runs.openQueue(services, { supervise: false });
-      const options = enqueueOptions(invocation.options);
-      return producer.enqueue(services, boss, prepared, { ...options, signal: invocation.signal });
+      if (!prepared) return producer.resumePlanning(services, boss, resumed!, signal);
+      return producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
     });
-    const { run, partitions, pending, skipped, failed } = enqueued;
-    invocation.out.answer(enqueued, () => {
-      const parts = [`${plural(pending, 'partition')} enqueued`];
+    const { run, partitions, pending, skipped, failed, added } = enqueued;
+    out.answer(enqueued, () => {
+      const what = added === undefined ? [] : [`${plural(added, 'partition')} added`];
+      const parts = [...what, `${plural(pending, 'partition')} ${added === undefined ? 'enqueued' : 'to load'}`];
       if (skipped > 0) parts.push(`${skipped} unchanged`);
       if (failed > 0) parts.push(`${failed} that cannot be loaded`);
       const next = pending > 0 ? `"dray work" loads them` : 'Nothing is left to load';
@@ -38,6 +41,20 @@ export const enqueue: Verb = {
     return failed > 0 ? EXIT.failures : EXIT.done;
   },
 };
+
+/** @returns undefined for a new run @throws USAGE unless there is either a job or a run */
+function resumedRun({ args: [job], options }: Invocation): number | undefined {
+  if (options.resume === undefined) {
+    if (job !== undefined) return undefined;
+    throw new DrayageError('USAGE', 'No job is named', { hint: 'Write dray enqueue JOB; "dray jobs" lists them.' });
+  }
+  const run = wholeNumber(options.resume, '--resume');
+  const others = ['param', 'force', 'maxRejects', 'priority', 'runConcurrency'].filter((name) => name in options);
+  if (job === undefined && others.length === 0) return run;
+  throw new DrayageError('USAGE', 'A run is resumed as it was begun, without a job and other options', {
+    hint: `Write dray enqueue --resume ${run}.`,
+  });
+}
 
 /** @throws USAGE */
 export function enqueueOptions({ force, maxRejects, priority, runConcurrency }: Invocation['options']) {
