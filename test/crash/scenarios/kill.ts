@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { layBefore, MODES, type Mode } from '../harness/cargo.ts';
+import { assertExact } from '../harness/oracle.ts';
+import type { Moment } from '../harness/relay.ts';
+import type { WorkerProcess, World } from '../harness/world.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Moments of an attempt, by what the worker says to the database. */
+export const MOMENTS: Record<string, Moment> = {
+  'the queue has given it jobs': { texts: ['SKIP LOCKED'], hold: 'answer', skip: 8 },
+  'it is about to claim': { texts: ['attempt = p.attempt + 1'], hold: 'request' },
+  'it has claimed': { texts: ['attempt = p.attempt + 1'], hold: 'answer' },
+  'it is about to enter the ledger': { texts: ['insert into drayage.loads'], hold: 'request' },
+  'it begins to copy': { texts: ['insert into drayage.loads', 'from stdin'], hold: 'answer' },
+  'its rows are in and the ledger is not complete': { texts: ['update drayage.loads'], hold: 'request' },
+  'it has settled its partitions': { texts: ['update drayage.loads', 'update drayage.partitions'], hold: 'answer' },
+  'it is about to commit': { texts: ['update drayage.loads', 'commit\0'], hold: 'request' },
+  'it has committed and does not know': { texts: ['update drayage.loads', 'commit\0'], hold: 'answer' },
+};
+
+/** Kills one worker, at a random time or at a named moment, and puts another one in its place. */
+async function killOne(world: World, worker: WorkerProcess): Promise<void> {
+  const { random } = world;
+  const named = random.next() < 0.7;
+  if (named) {
+    const [name, moment] = random.pick(Object.entries(MOMENTS));
+    const skip = (moment.skip ?? 0) + random.between(0, 2);
+    await worker.relay.reach({ ...moment, skip });
+    world.inflict(name);
+  } else {
+    const delayMs = random.between(0, 2500);
+    await sleep(delayMs);
+    world.inflict(`after ${delayMs} ms`);
+  }
+  await worker.kill();
+}
+
+export const kill: Scenario = {
+  name: 'kill',
+  fault: 'kill -9 of random workers at random and at named moments',
+  runs: 200,
+  shortRuns: 3,
+  async prove(world) {
+    const { random } = world;
+    const mode: Mode = random.pick(MODES);
+    await world.withClient((client) => layBefore(client, mode));
+    const run = await world.enqueue(mode);
+    const victims = await world.startWorkers(random.between(2, 3));
+    const ended = world.untilEnded(run);
+    const over = ended.catch(() => undefined);
+    await Promise.all(
+      victims.map(async (victim) => {
+        // A moment that does not come any more spares its worker.
+        const killed = killOne(world, victim).then(() => world.startWorker());
+        await Promise.race([killed, over]);
+      }),
+    );
+    await ended;
+    await assertExact(world, run, mode);
+  },
+};
