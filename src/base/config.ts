@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { memoryLimitMb, usualMemoryUse } from './admission.ts';
 import { DrayageError } from './errors.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -15,6 +16,8 @@ export interface Config {
   /** DuckDB's memory limit for the whole process, in MB. */
   readonly duckdbMemoryMb: number;
   readonly duckdbThreads: number;
+  /** What this process may use altogether, in MB. */
+  readonly memoryLimitMb: number;
   /** What may lie on disk at a time for partitions that are open, in MB. */
   readonly spoolMb: number;
   /** Root of the lake that `dray query` and `dray lake` look into: a folder or `s3://bucket/prefix`. */
@@ -80,13 +83,16 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
       hint: `Use one of ${LEVELS.join(', ')}.`,
     });
   }
+  const limitMb = memoryLimitMb(env);
+  const usual = usualMemoryUse(limitMb);
   return Object.freeze({
     databaseUrl: env.DATABASE_URL || undefined,
     root,
     home: resolve(root, env.DRAYAGE_HOME ?? '.drayage'),
-    concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', 2, 1, 64),
-    duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', 128, 32, 1_048_576),
+    concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', usual.concurrency, 1, 64),
+    duckdbMemoryMb: wholeNumber(env, 'DRAYAGE_DUCKDB_MEMORY_MB', usual.duckdbMemoryMb, 32, 1_048_576),
     duckdbThreads: wholeNumber(env, 'DRAYAGE_DUCKDB_THREADS', 1, 1, 256),
+    memoryLimitMb: limitMb,
     spoolMb: wholeNumber(env, 'DRAYAGE_SPOOL_MB', 10_000, 1, 1_000_000_000),
     lake: env.DRAYAGE_LAKE || 'lake',
     logLevel,

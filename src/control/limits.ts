@@ -6,6 +6,8 @@ export interface ActiveRun {
   id: number;
   state: string;
   priority: number;
+  /** Tables that it fills, as the job names them. */
+  tables: string[];
   /** Partitions that wait. */
   pending: number;
   /** A limit of its own, or of one of its tables, is in force. */
@@ -33,7 +35,7 @@ const FULL = sql<boolean>`(
 export function activeRuns(db: ControlDb): Promise<ActiveRun[]> {
   return db
     .selectFrom('drayage.runs as r')
-    .select(['r.id', 'r.state', 'r.priority', 'r.partitions_pending as pending'])
+    .select(['r.id', 'r.state', 'r.priority', 'r.partitions_pending as pending', 'r.tables'])
     .select([LIMITED.as('limited'), FULL.as('full')])
     .where('r.state', 'in', ['planning', 'queued', 'running', 'paused'])
     .execute();

@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError } from '../base/errors.ts';
 import { bind, type Params } from './bind.ts';
@@ -6,9 +5,13 @@ import { quoteLiteral } from './types.ts';
 
 export interface DuckOptions {
   memoryMb: number;
+  /** As far as that may grow for a partition that needs more; left out: not at all. */
+  mostMemoryMb?: number;
   threads: number;
   /** Where sorts and aggregations that outgrow the memory go. */
   spillDirectory: string;
+  /** What may lie there, in MB; left out: most of what is free. */
+  spillMb?: number;
   /**
    * Folders that are all it reads and writes from then on; no setting can be changed any more, nothing attached outside
    * of memory, and no extension installed or loaded. Left out: anything goes.
@@ -73,7 +76,11 @@ export class Duck {
    */
   #makeRoom(crowded: boolean, memoryMb: number): void {
     if (crowded) this.#sideBySide = 1;
-    else this.#memoryMb = Math.max(this.#memoryMb, Math.round(Math.min(memoryMb * GROWTH, totalmem() / 2 ** 21)));
+    else
+      this.#memoryMb = Math.max(
+        this.#memoryMb,
+        Math.round(Math.min(memoryMb * GROWTH, this.#options.mostMemoryMb ?? 0)),
+      );
   }
 
   async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
@@ -92,12 +99,13 @@ export class Duck {
   }
 
   #open(): Promise<duckdb.Database> {
-    const { threads, spillDirectory } = this.#options;
+    const { threads, spillDirectory, spillMb } = this.#options;
     const config = duckdb.create_config();
     const settings = {
       memory_limit: `${this.#memoryMb}MB`,
       threads: String(threads),
       temp_directory: spillDirectory,
+      ...(spillMb === undefined ? {} : { max_temp_directory_size: `${spillMb}MB` }),
       // What a row group needed goes back to the system when it is done, instead of when 128 MB have come together.
       allocator_flush_threshold: '1MB',
       allocator_bulk_deallocation_flush_threshold: '1MB',

@@ -19,8 +19,8 @@ const OLDEST_POSTGRES = 150_000;
 const GIB = 1024 ** 3;
 const LEAST_WAL_BYTES = GIB;
 const MOST_RETAINED_WAL_BYTES = 10 * GIB;
-/** Connections of a worker beside those that load: for the queue, for progress, and to be woken. */
-const CONNECTIONS_BESIDE = 3;
+/** Connections of a worker beside those that load: for claims and progress, and its heart's. */
+const CONNECTIONS_BESIDE = 2;
 
 interface Facts {
   pid: number;

@@ -24,6 +24,8 @@ export async function withSourceContext<Result>(
   const disk = await Spool.open(join(config.home, 'spool'), config.spoolMb * 1_000_000);
   const duck = new Duck({
     memoryMb: config.duckdbMemoryMb,
+    mostMemoryMb: config.memoryLimitMb / 2,
+    spillMb: config.spoolMb,
     threads: config.duckdbThreads,
     spillDirectory: join(config.home, 'spill'),
   });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { assertMemoryFits } from '../base/admission.ts';
 import { DrayageError } from '../base/errors.ts';
 import { pause, Shutdown } from '../base/lifecycle.ts';
 import { abandonPartition } from '../control/claims.ts';
@@ -19,6 +20,7 @@ import { finalize } from './finalize.ts';
 import { Holding } from './holding.ts';
 import { withSourceContext } from './plan.ts';
 import type { Services } from './services.ts';
+import { Throttle } from './throttle.ts';
 
 /** Between looks at the queue when nobody rings. */
 const POLL_MS = 2_000;
@@ -28,6 +30,7 @@ const POLL_MS = 2_000;
  * and gives the rest back without burning an attempt.
  */
 export async function work(services: Services, boss: Boss, signal: AbortSignal): Promise<void> {
+  assertMemoryFits(services.config, services.config.memoryLimitMb);
   const never = new AbortController().signal;
   await withSourceContext(services, never, async (context) => {
     const worker = new Worker(services, boss, context);
@@ -43,6 +46,7 @@ class Worker {
   readonly #id = randomUUID();
   readonly #executor: Executor;
   readonly #claims: Claims;
+  readonly #throttle: Throttle;
   readonly #packSize = new PackSize();
   readonly #active = new Set<Promise<void>>();
   /** Cuts a waiting short: an attempt has ended and there is room for another, or there may be work. */
@@ -51,6 +55,7 @@ class Worker {
   constructor(services: Services, boss: Boss, context: WorkContext) {
     this.#services = services;
     this.#boss = boss;
+    this.#throttle = new Throttle(services.pool);
     this.#claims = new Claims(services, boss, this.#id, () => this.#woken.abort());
     this.#executor = new Executor(services, boss, this.#id, context, this.#claims);
   }
@@ -89,6 +94,9 @@ class Worker {
     if (runs.length === 0) return finishing.length;
     const lost = await fetchJobs<PartitionJob>(this.#boss, QUEUES.deadLetter, 10);
     for (const claim of lost) await this.#giveUp(claim);
+    const reason = await this.#throttle.reason([...new Set(runs.flatMap(({ tables }) => tables))]);
+    this.#claims.holdBack(reason);
+    if (reason !== null) return finishing.length;
     let claimed = finishing.length;
     const pending = runs.reduce((sum, run) => sum + run.pending, 0);
     const size = this.#packSize.size(pending, await slotsOfAll(this.#services.db));

@@ -1,15 +1,12 @@
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
-import { totalmem } from 'node:os';
 import { styleText } from 'node:util';
+import { memoryNeededMb } from '../../base/admission.ts';
 import { EXIT, explain } from '../../base/errors.ts';
 import type { Finding } from '../../runs/checkup.ts';
 import { bytes, plural, table } from '../format.ts';
 import { type Invocation, type Verb, withServices } from '../verb.ts';
 
 const LEAST_DISK_BYTES = 1024 ** 3;
-/** What a worker takes beside DuckDB's memory: Node itself, and what is under way to Postgres, for each partition. */
-const WORKER_BYTES = 200 * 1024 ** 2;
-const PARTITION_BYTES = 30 * 1024 ** 2;
 
 const MARKS = { ok: '✓', note: '·', warning: '!', problem: '✗' } as const;
 const COLOURS = { ok: 'green', note: 'dim', warning: 'yellow', problem: 'red' } as const;
@@ -60,11 +57,10 @@ async function checkFolder({ config: { home } }: Invocation): Promise<Finding> {
 
 function checkMemory({ config }: Invocation): Finding {
   const check = 'memory';
-  const limit = Math.min(process.constrainedMemory() || totalmem(), totalmem());
-  const wanted = config.duckdbMemoryMb * 1024 ** 2 + WORKER_BYTES + config.concurrency * PARTITION_BYTES;
-  const found = `${bytes(limit)}, of which a worker may take about ${bytes(wanted)}`;
-  if (wanted < limit * 0.9) return { check, level: 'ok', found, mend: null };
-  return { check, level: 'warning', found, mend: 'Lower DRAYAGE_DUCKDB_MEMORY_MB or DRAYAGE_CONCURRENCY.' };
+  const [limit, needed] = [config.memoryLimitMb, memoryNeededMb(config)].map((mb) => bytes(mb * 2 ** 20));
+  const found = `${limit}, of which a worker may take about ${needed}`;
+  if (memoryNeededMb(config) <= config.memoryLimitMb) return { check, level: 'ok', found, mend: null };
+  return { check, level: 'problem', found, mend: 'Lower DRAYAGE_DUCKDB_MEMORY_MB or DRAYAGE_CONCURRENCY.' };
 }
 
 async function checkJobs({ config }: Invocation): Promise<Finding[]> {
