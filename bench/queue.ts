@@ -160,6 +160,8 @@ if (wanted('slow')) {
   const spans = new Map<number, number>();
   for (const workers of [1, WORKERS]) {
     await withWorkers(workers, async () => {
+      // Modules are loaded with the first partition.
+      await untilEnded((await enqueue(workers * 4, `warm${workers}`, LATENCY_MS)).run);
       const slow = await enqueue(SLOW, `slow${workers}`, LATENCY_MS);
       await untilEnded(slow.run);
       spans.set(workers, await spanOf(slow.run));
