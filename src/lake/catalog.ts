@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DrayageError } from '../base/errors.ts';
+import { type LakeFile, liveFiles, MANIFEST_FOLDER, type Manifest, parseManifest } from '../model/manifest.ts';
 import { storeOf } from '../store/files.ts';
 import { isS3, type S3Options } from '../store/s3.ts';
 import type { FileStore, StoredFile } from '../store/stored.ts';
-import { type LakeFile, liveFiles, MANIFEST_FOLDER, type Manifest, parseManifest } from './manifest.ts';
 
 /** What a lake holds at a moment. */
 export interface LakeState {

@@ -3,7 +3,7 @@ import { didYouMean } from '../base/suggest.ts';
 import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
 import type { ColumnTypes } from '../model/columns.ts';
 import type { LakeTarget } from '../model/lake-target.ts';
-import type { LakeColumn } from './manifest.ts';
+import type { LakeColumn } from '../model/manifest.ts';
 import { declaredType, storedType } from './types.ts';
 
 /** A column of a dataset, and how it is made of what the transform gives. */

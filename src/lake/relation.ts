@@ -1,5 +1,5 @@
 import { quoteIdentifier, quotePath } from '../duckdb/types.ts';
-import type { LakeFile } from './manifest.ts';
+import type { LakeFile } from '../model/manifest.ts';
 
 /** With more different sets of columns, DuckDB compares the files' own footers instead. */
 const GROUPS = 16;

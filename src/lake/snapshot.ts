@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { quoteIdentifier } from '../duckdb/types.ts';
+import type { LakeFile } from '../model/manifest.ts';
 import type { FileCache } from '../store/cache.ts';
 import type { LakeCatalog, LakeState } from './catalog.ts';
-import type { LakeFile } from './manifest.ts';
 import { relationOf } from './relation.ts';
 
 const FETCHES_AT_ONCE = 6;

@@ -106,5 +106,11 @@ export interface Source<Value = unknown> {
   ): Promise<OpenPartition<Value>>;
 }
 
+/** A source whose columns can be told without reading it. */
+export interface ColumnedSource extends Source {
+  /** Names and DuckDB types. @throws as `enumerate` */
+  columns(context: SourceContext): Promise<Record<string, string>>;
+}
+
 /** The column of row numbers that every relation has; no user's column is called that. */
 export const ROW = 'drayage:row';

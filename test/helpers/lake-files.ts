@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Duck } from '../../src/duckdb/instance.ts';
 import { rows } from '../../src/duckdb/scan.ts';
 import { quotePath } from '../../src/duckdb/types.ts';
-import { type LakeFile, liveFiles, type Manifest, parseManifest } from '../../src/lake/manifest.ts';
+import { type LakeFile, liveFiles, type Manifest, parseManifest } from '../../src/model/manifest.ts';
 
 /** The manifests of a lake in a folder, in the order of their names. */
 export async function manifests(root: string): Promise<Manifest[]> {

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Duck } from '../../src/duckdb/instance.ts';
 import { describe, rows } from '../../src/duckdb/scan.ts';
-import { formatManifest, type LakeFile, manifestPath } from '../../src/lake/manifest.ts';
+import { formatManifest, type LakeFile, manifestPath } from '../../src/model/manifest.ts';
 import type { S3Store } from '../../src/store/s3.ts';
 
 /** A file to be: its dataset, its day (`2026-01-31`), and the rows as a query of DuckDB's. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatManifest, type LakeFile, liveFiles, type Manifest, parseManifest } from '../../src/lake/manifest.ts';
+import { formatManifest, type LakeFile, liveFiles, type Manifest, parseManifest } from '../../src/model/manifest.ts';
 
 const file = (path: string): LakeFile => ({
   dataset: 'ticket',

@@ -1,5 +1,5 @@
 import { declaredOrThrow, mergeColumns, storedColumns } from '../../lake/columns.ts';
-import type { LakeColumn } from '../../lake/manifest.ts';
+import type { LakeColumn } from '../../model/manifest.ts';
 import type { ColumnMapping } from '../column-mapping.ts';
 import type { Opened } from '../read.ts';
 import type { OpenLake } from './open.ts';

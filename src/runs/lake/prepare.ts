@@ -1,7 +1,7 @@
 import { DrayageError } from '../../base/errors.ts';
-import { isDataset } from '../../lake/manifest.ts';
 import { bareName, type Job, transformOf } from '../../model/job.ts';
 import type { LakeTarget } from '../../model/lake-target.ts';
+import { isDataset } from '../../model/manifest.ts';
 import type { Transform } from '../../model/transform.ts';
 import type { S3Options } from '../../store/s3.ts';
 

@@ -11,7 +11,7 @@ import {
   notedPuts,
 } from '../../control/lake.ts';
 import type { Run } from '../../control/runs.ts';
-import { formatManifest, type LakeFile, type Manifest, manifestPath, STAGING_FOLDER } from '../../lake/manifest.ts';
+import { formatManifest, type LakeFile, type Manifest, manifestPath, STAGING_FOLDER } from '../../model/manifest.ts';
 import { kyselyOnClient } from '../../postgres/kysely.ts';
 import { transaction } from '../../postgres/tx.ts';
 import type { Place } from '../../store/place.ts';

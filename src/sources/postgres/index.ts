@@ -4,7 +4,7 @@ import type { Client } from 'pg';
 import { DrayageError } from '../../base/errors.ts';
 import { digest } from '../../base/ids.ts';
 import { quoteIdentifier, quotePath } from '../../duckdb/types.ts';
-import { type PartitionPlan, ROW, type Source, type SourceContext } from '../../model/source.ts';
+import { type ColumnedSource, type PartitionPlan, ROW, type SourceContext } from '../../model/source.ts';
 import { spoolName, unload } from '../../postgres/unload.ts';
 import { deferred, type Made } from '../deferred.ts';
 import { atOneMoment } from './connection.ts';
@@ -34,11 +34,14 @@ import { contents } from './versions.ts';
  * @throws JOB_INVALID for options that make no sense; while it is read CONFIG_INVALID, DATABASE_UNREACHABLE,
  * SOURCE_MISSING, STORE_DENIED, SOURCE_INVALID, SOURCE_CHANGED, DATABASE_FAILED
  */
-export function postgres(given: PostgresOptions): Source {
+export function postgres(given: PostgresOptions): ColumnedSource {
   const options = checked(given);
   const within = options.database === undefined ? '' : ` in ${options.database}`;
   return {
     description: `${options.table === undefined ? 'a query' : `table ${options.table}`}${within}`,
+    columns: (context) => {
+      return atOneMoment(options, context, async (client) => typesOf(await describeRelation(client, options)));
+    },
     async *enumerate(context) {
       yield* await atOneMoment(options, context, async (client, server) => {
         const relation = await describeRelation(client, options);
@@ -77,13 +80,17 @@ async function partsOf(
   return [{ range: {}, content: found && (found.get('0') ?? 'empty') }];
 }
 
+function typesOf({ columns }: Relation): Record<string, string> {
+  return Object.fromEntries(columns.map(({ name, out }) => [name, out.duckdb]));
+}
+
 function planOf(
-  { name, shape, columns }: Relation,
+  relation: Relation,
   cut: Cut | undefined,
   { range, content }: Part,
   { unchanged }: WholeOptions,
 ): PartitionPlan {
-  const types = Object.fromEntries(columns.map((column) => [column.name, column.out.duckdb]));
+  const { name, shape, columns } = relation;
   const declared = Object.fromEntries(columns.map((column) => [column.name, column.declared]));
   const whole = !cut || (range.from ?? range.below ?? range.only) === undefined;
   const key = whole ? name : `${name}#${nameOf(cut, range)}`;
@@ -97,7 +104,7 @@ function planOf(
     shape,
     spec: {
       shape,
-      types: JSON.stringify(types),
+      types: JSON.stringify(typesOf(relation)),
       declared: JSON.stringify(declared),
       range: JSON.stringify(range),
       content: content ?? '',

@@ -1,0 +1,21 @@
+create table support_ticket (
+  ticket_id text not null,
+  opened_at timestamptz,
+  first_message_at timestamptz,
+  last_message_at timestamptz,
+  subject text,
+  product text,
+  channel text,
+  priority text,
+  status text,
+  messages integer,
+  customer_messages integer,
+  scored_messages integer,
+  score_sum numeric(14, 4),
+  score_min numeric(5, 4),
+  score_max numeric(5, 4),
+  score_first numeric(5, 4),
+  score_last numeric(5, 4),
+  negative_messages integer,
+  entities integer
+);
