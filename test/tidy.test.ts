@@ -157,6 +157,7 @@ describe('files', () => {
       'bench/loader.ts',
       'bench/queue.ts',
       'bench/sources.ts',
+      'bench/web.ts',
     ];
     const used = new Set([...entries, ...imports.map(({ to }) => to)]);
     const isJob = (file: string) => /^(jobs|bench\/jobs)\//.test(file);

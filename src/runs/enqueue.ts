@@ -38,6 +38,8 @@ export interface EnqueueOptions {
   priority?: number | undefined;
   /** Transactions that may load the run at the same time. */
   concurrency?: number | undefined;
+  /** Who does it; the system's user when left out. */
+  actor?: string | undefined;
 }
 
 export interface Enqueued {
@@ -204,7 +206,8 @@ class Producer {
       const counts = resumed ? countsOf(planned) : this.#counts;
       await moveRun(tx, run, 'queued');
       const detail = { ...counts, ...(resumed ? { resumed } : {}) };
-      await noteEvent(tx, { run, actor: userInfo().username, action: 'enqueued', detail });
+      const actor = this.#options.actor ?? userInfo().username;
+      await noteEvent(tx, { run, actor, action: 'enqueued', detail });
       await finishIfSettled(client, this.#boss, run);
       return { run, ...counts };
     });

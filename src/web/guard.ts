@@ -55,6 +55,12 @@ export class Guard {
     if (access === 'act') this.#assertMayAct(request, request.visitor);
   };
 
+  /** Whose requests are counted together: those of a session, so that several people behind one address have room. */
+  readonly countedAs = (request: FastifyRequest): string => {
+    const cookie = request.cookies[COOKIE];
+    return cookie !== undefined && this.sessions.isOpen(cookie) ? cookie : request.ip;
+  };
+
   #visitorOf(request: FastifyRequest): Visitor | undefined {
     const acts = !this.#settings.readOnly;
     const user = this.#proxyUser(request);

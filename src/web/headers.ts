@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { maskText } from '../base/secrets.ts';
 
 /** Nothing from elsewhere, nothing inline, no frame around it. */
 const POLICY = [
@@ -25,12 +24,12 @@ const HEADERS = {
   'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=()',
 };
 
-/** Sets what every answer carries, and hides secrets in pages and documents, as the command line does. */
-export async function finishAnswer(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+/** Sets what every answer carries. */
+export async function setHeaders(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
   reply.headers(HEADERS);
   if (isSecure(request)) reply.header('strict-transport-security', 'max-age=31536000');
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
-  return typeof payload === 'string' ? maskText(payload) : payload;
+  return payload;
 }
 
 /** Whether the browser came by TLS; a header that is made up only makes a visitor's own cookie stricter. */

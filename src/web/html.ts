@@ -1,3 +1,5 @@
+import { maskText } from '../base/secrets.ts';
+
 /** Text that is HTML already. Only `html` makes it, so that nothing gets onto a page unescaped. */
 export class Html {
   readonly text: string;
@@ -9,7 +11,7 @@ export class Html {
 
 export type Content = Html | string | number | null | undefined | false | readonly Content[];
 
-/** A piece of HTML; whatever is put into it is escaped, unless it was made by `html` itself. */
+/** A piece of HTML; whatever is put into it is freed of secrets and escaped, unless it was made by `html` itself. */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Html {
   let text = strings[0]!;
   for (const [index, value] of values.entries()) text += render(value) + strings[index + 1]!;
@@ -20,7 +22,7 @@ function render(value: Content): string {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(render).join('');
   if (value === null || value === undefined || value === false) return '';
-  return escapeText(String(value));
+  return escapeText(maskText(String(value)));
 }
 
 const ENTITIES: Record<string, string> = {

@@ -62,6 +62,7 @@ export class Live {
     if (this.#client || this.#closed) return;
     try {
       const client = await this.#connect();
+      if (this.#closed) return void (await client.end());
       this.#client = client;
       client.on('notification', ({ payload }) => this.#tell(Number(payload)));
       client.on('end', () => {

@@ -15,7 +15,14 @@ export class Problem extends Error {
   }
 }
 
-const STATUS: Record<string, number> = { RUN_NOT_FOUND: 404, JOB_NOT_FOUND: 404, DATABASE_UNREACHABLE: 503 };
+const STATUS: Record<string, number> = {
+  RUN_NOT_FOUND: 404,
+  JOB_NOT_FOUND: 404,
+  PARTITION_NOT_FOUND: 404,
+  STATE_REFUSED: 409,
+  VERIFY_REFUSED: 409,
+  DATABASE_UNREACHABLE: 503,
+};
 
 /** What a visitor is told about an error; one that nobody has foreseen says no more than that. */
 export function problemOf(error: unknown): Problem {

@@ -1,14 +1,16 @@
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import type { FastifyBaseLogger } from 'fastify';
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, explain } from '../base/errors.ts';
 import { connectClient, serverOf } from '../postgres/pool.ts';
-import type { Services } from '../runs/services.ts';
+import type { Boss } from '../queue/boss.ts';
+import { openQueue, type Services } from '../runs/services.ts';
 import { Guard } from './guard.ts';
 import { Live } from './live.ts';
 import { Memo } from './memo.ts';
 import { createServer } from './server.ts';
 import type { Settings } from './settings.ts';
+import { Verifications } from './verifications.ts';
 import type { Web } from './web.ts';
 
 const VERSION: string = createRequire(import.meta.url)('../../package.json').version;
@@ -22,19 +24,32 @@ export interface Serving {
 /** @throws CONFIG_INVALID when the address cannot be listened at */
 export async function startServing(services: Services, settings: Settings, log: FastifyBaseLogger): Promise<Serving> {
   const live = new Live(services.db, () => connectClient(services.url, 'dray listen'));
+  const verifications = new Verifications(services, (run, error) => {
+    log.error({ run, error: explain(error) }, 'verification failed');
+  });
+  let boss: Promise<Boss> | undefined;
+  const stop = new AbortController();
   const web: Web = {
     services,
     settings,
     guard: new Guard(settings),
     live,
     memo: new Memo(),
+    verifications,
+    stopping: stop.signal,
+    queue: () => {
+      boss ??= openQueue(services, { supervise: false });
+      return boss;
+    },
     database: services.config.databaseUrl === undefined ? 'embedded Postgres' : serverOf(services.url),
     version: VERSION,
   };
   const app = await createServer(web, log);
   const close = async () => {
+    stop.abort(new DrayageError('INTERRUPTED', 'The server was stopped'));
     await app.close();
     await live.close();
+    await verifications.close();
   };
   const { host, port } = settings;
   try {

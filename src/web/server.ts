@@ -10,9 +10,11 @@ import fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import { documentOf } from './api/document.ts';
 import { addApi } from './api/routes.ts';
-import { finishAnswer } from './headers.ts';
+import { setHeaders } from './headers.ts';
 import { addHealth } from './health.ts';
+import { addForms } from './pages/act.ts';
 import { sendPage } from './pages/layout.ts';
 import { problemPage } from './pages/login.ts';
 import { addPages } from './pages/routes.ts';
@@ -21,7 +23,7 @@ import { addSignIn } from './sign-in.ts';
 import { addLive } from './stream.ts';
 import type { Web } from './web.ts';
 
-/** Requests per minute and address; a page takes about five, and one a second while it is live. */
+/** Requests per minute and session, or address where there is none; a page takes about five, and one a second while it is live. */
 const REQUESTS_PER_MINUTE = 900;
 const LARGEST_BODY_BYTES = 64 * 1024;
 
@@ -38,7 +40,7 @@ export async function createServer(web: Web, log: FastifyBaseLogger): Promise<Fa
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false } },
   });
   app.decorateRequest('visitor', undefined);
-  app.addHook('onSend', finishAnswer);
+  app.addHook('onSend', setHeaders);
   app.addHook('onResponse', logAnswer);
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
@@ -50,12 +52,17 @@ export async function createServer(web: Web, log: FastifyBaseLogger): Promise<Fa
     return answerProblem(web, request, reply, new Problem(404, 'NOT_FOUND', 'There is no such page'));
   });
   await app.register(cookie);
-  await app.register(rateLimit, { max: REQUESTS_PER_MINUTE, timeWindow: '1 minute' });
+  await app.register(rateLimit, {
+    max: REQUESTS_PER_MINUTE,
+    timeWindow: '1 minute',
+    keyGenerator: web.guard.countedAs,
+  });
   app.addHook('preHandler', web.guard.check);
   await addAssets(app);
   addHealth(app, web);
   addSignIn(app, web);
   addPages(app, web);
+  addForms(app, web);
   addLive(app, web);
   await app.register(async (api) => addApi(api, web), { prefix: '/api/v1' });
   return app;
@@ -65,7 +72,7 @@ export async function createServer(web: Web, log: FastifyBaseLogger): Promise<Fa
 async function addAssets(app: FastifyInstance): Promise<void> {
   const uplot = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.min.css'));
   const shared = { decorateReply: false, index: false as const, cacheControl: false };
-  const setHeaders = (reply: FastifyReply) => {
+  const setCaching = (reply: FastifyReply) => {
     reply.header('cache-control', 'public, no-cache');
   };
   await app.register(async (assets) => {
@@ -74,14 +81,14 @@ async function addAssets(app: FastifyInstance): Promise<void> {
     });
     await assets.register(serveStatic, {
       ...shared,
-      setHeaders,
+      setHeaders: setCaching,
       root: join(import.meta.dirname, 'assets'),
       prefix: '/assets/',
     });
     const wanted = ['/uPlot.iife.min.js', '/uPlot.min.css'];
     await assets.register(serveStatic, {
       ...shared,
-      setHeaders,
+      setHeaders: setCaching,
       root: uplot,
       prefix: '/assets/uplot/',
       allowedPath: (path) => wanted.includes(path),
@@ -96,7 +103,7 @@ function answerProblem(web: Web, request: FastifyRequest, reply: FastifyReply, e
   reply.status(problem.status);
   if (request.url.startsWith('/api/') || !request.headers.accept?.includes('text/html')) {
     const { code, message, hint = null } = problem;
-    return reply.type('application/json; charset=utf-8').send(JSON.stringify({ error: { code, message, hint } }));
+    return reply.type('application/json; charset=utf-8').send(documentOf({ error: { code, message, hint } }));
   }
   if (problem.status === 401) {
     const back = request.method === 'GET' ? request.url : '/';

@@ -198,6 +198,113 @@ describe('behind a proxy that signs people in', () => {
   });
 });
 
+describe('what changes something', () => {
+  const form = (fields: Record<string, string>) => new URLSearchParams(fields);
+  const state = async (run: number) =>
+    (await database.pool.query('select state from drayage.runs where id = $1', [run])).rows[0].state;
+  const formToken = async ({ browse }: RunningWeb, run: number, headers: Record<string, string>) => {
+    const page = await (await browse(`/runs/${run}`, { headers })).text();
+    return /name="form_token" value="([^"]+)"/.exec(page)?.[1];
+  };
+
+  test('is refused without a session, without its form token, and from elsewhere', async () => {
+    const own = await start({ token: TOKEN, allowEnqueue: true });
+    const run = await seedRun(database.pool);
+    const cookie = await signIn(own);
+    const token = (await formToken(own, run, { cookie }))!;
+    const others = (await formToken(own, run, { cookie: await signIn(own) }))!;
+    const post = async (path: string, init: RequestInit) =>
+      (await own.browse(path, { method: 'POST', ...init })).status;
+    const json = { 'content-type': 'application/json', accept: '*/*' };
+    const refusals: [number, RequestInit][] = [
+      [401, { body: form({ form_token: token }), headers: { accept: '*/*' } }],
+      [401, { body: form({ form_token: token }), headers: { accept: '*/*', authorization: 'Bearer nonsense' } }],
+      [403, { body: form({}), headers: { cookie } }],
+      [403, { body: form({ form_token: 'undefined' }), headers: { cookie } }],
+      [403, { body: form({ form_token: others }), headers: { cookie } }],
+      [403, { body: form({ form_token: token }), headers: { cookie, 'sec-fetch-site': 'cross-site' } }],
+      [403, { body: form({ form_token: token }), headers: { cookie, 'sec-fetch-site': 'same-site' } }],
+      [403, { body: '{}', headers: { ...json, cookie } }],
+      [403, { headers: { cookie, accept: '*/*', 'x-form-token': others } }],
+    ];
+    for (const path of ['pause', 'resume', 'cancel', 'retry', 'verify'].map((name) => `/runs/${run}/${name}`)) {
+      for (const [status, init] of refusals.filter(([, { body }]) => body instanceof URLSearchParams)) {
+        expect([path, init, await post(path, init)]).toEqual([path, init, status]);
+      }
+      for (const [status, init] of refusals.filter(([, { body }]) => !(body instanceof URLSearchParams))) {
+        expect([path, init, await post(`/api/v1${path}`, init)]).toEqual([path, init, status]);
+      }
+    }
+    for (const path of ['/jobs/log/runs', '/api/v1/jobs/log/runs']) {
+      expect([path, await post(path, { headers: { cookie, ...json }, body: '{}' })]).toEqual([path, 403]);
+      expect([path, await post(path, { headers: json, body: '{}' })]).toEqual([path, 401]);
+    }
+    expect(await state(run)).toBe('running');
+    expect(await post(`/runs/${run}/pause`, { body: form({ form_token: token }), headers: { cookie } })).toBe(303);
+    expect(await state(run)).toBe('paused');
+  });
+
+  test('is done for programs with the token, and says what came of it', async () => {
+    const own = await start({ token: TOKEN });
+    const run = await seedRun(database.pool);
+    const headers = { authorization: `Bearer ${TOKEN}`, accept: '*/*' };
+    const post = (name: string, init: RequestInit = {}) =>
+      own.browse(`/api/v1/runs/${run}/${name}`, { method: 'POST', ...init, headers: { ...headers, ...init.headers } });
+    const paused = await post('pause', { body: '{"drain": true}', headers: { 'content-type': 'application/json' } });
+    expect([paused.status, await paused.json()]).toEqual([200, { run, job: 'seeded', state: 'paused', partitions: 0 }]);
+    const refused = await post('pause');
+    expect([refused.status, await refused.json()]).toMatchObject([409, { error: { code: 'STATE_REFUSED' } }]);
+    expect((await post('verify')).status).toBe(409);
+    const odd = await post('pause', { body: '{"odd": 1}', headers: { 'content-type': 'application/json' } });
+    expect(odd.status).toBe(400);
+    expect((await own.browse('/api/v1/runs/999999/resume', { method: 'POST', headers })).status).toBe(404);
+    const [event] = (await database.pool.query('select actor, action from drayage.events where run_id = $1', [run]))
+      .rows;
+    expect(event).toEqual({ actor: 'api', action: 'paused' });
+  });
+
+  test('is not there for those who only read, and for nobody with --read-only', async () => {
+    const run = await seedRun(database.pool);
+    const own = await start();
+    expect(await (await own.browse(`/runs/${run}`)).text()).not.toContain('<form method="post" action="/runs');
+    expect((await own.browse(`/runs/${run}/pause`, { method: 'POST', headers: { accept: '*/*' } })).status).toBe(401);
+    await own.close();
+    const still = await start({ token: TOKEN, readOnly: true });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    expect((await still.browse(`/api/v1/runs/${run}/pause`, { method: 'POST', headers })).status).toBe(403);
+    const cookie = await signIn(still);
+    expect(await formToken(still, run, { cookie })).toBeUndefined();
+    expect((await still.browse(`/runs/${run}/pause`, { method: 'POST', headers: { cookie } })).status).toBe(403);
+    expect(await state(run)).toBe('running');
+  });
+
+  test('carries the name of the one whom a proxy has signed in', async () => {
+    const own = await start({ userHeader: 'x-forwarded-user', proxies: ['127.0.0.1'] });
+    const run = await seedRun(database.pool);
+    const headers = { 'x-forwarded-user': 'mary' };
+    const token = (await formToken(own, run, headers))!;
+    const pause = (body: URLSearchParams, user: string) =>
+      own.browse(`/runs/${run}/pause`, { method: 'POST', body, headers: { 'x-forwarded-user': user } });
+    expect((await pause(form({ form_token: token }), 'john')).status).toBe(403);
+    expect((await pause(form({ form_token: token }), 'mary')).status).toBe(303);
+    const [event] = (await database.pool.query('select actor from drayage.events where run_id = $1', [run])).rows;
+    expect(event).toEqual({ actor: 'mary' });
+  });
+
+  test('enqueueing is off unless it is allowed, and takes jobs of the project alone', async () => {
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+    const post = ({ browse }: RunningWeb, job: string) =>
+      browse(`/api/v1/jobs/${encodeURIComponent(job)}/runs`, { method: 'POST', headers, body: '{}' });
+    const off = await start({ token: TOKEN });
+    expect((await post(off, 'legal-samples')).status).toBe(403);
+    await off.close();
+    const on = await start({ token: TOKEN, allowEnqueue: true });
+    for (const job of ['../jobs/legal-samples.ts', 'jobs/legal-samples.ts', '/etc/passwd', 'nothing']) {
+      expect([job, (await post(on, job)).status]).toEqual([job, 404]);
+    }
+  });
+});
+
 test('an address has so many requests in a minute, and health is none of them', async () => {
   const { browse, services } = await start();
   await seedRun(services.pool);

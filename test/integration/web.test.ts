@@ -6,10 +6,9 @@ import { openapi } from '../../src/web/api/openapi.ts';
 import { addApi, ENDPOINTS } from '../../src/web/api/routes.ts';
 import type { Web } from '../../src/web/web.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
-import { type RunningWeb, seedPartitions, seedRun, startWeb, TOKEN } from '../helpers/web.ts';
+import { HOSTILE, type RunningWeb, seedEverything, seedRun, startWeb, TOKEN } from '../helpers/web.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
-const HOSTILE = `"><script>window.hurt = 1</script><img src=x onerror="window.hurt=1">' onmouseover='window.hurt=1`;
 
 let database: TestDatabase;
 let web: RunningWeb;
@@ -19,59 +18,7 @@ let partition: number;
 beforeAll(async () => {
   database = await createDatabase();
   web = await startWeb(database.url, { token: TOKEN }, REPOSITORY);
-  run = await seedRun(database.pool, {
-    job: HOSTILE,
-    state: 'running',
-    error: HOSTILE,
-    params: { path: HOSTILE, api_token: 'sesame-1', url: 'postgres://u:sesame-2@h/d' },
-  });
-  [partition] = (await seedPartitions(database.pool, run, {
-    state: 'failed',
-    key: HOSTILE,
-    error: `${HOSTILE} password=sesame-3`,
-  })) as [number];
-  await seedPartitions(database.pool, run, { state: 'done', count: 250 });
-  await seedPartitions(database.pool, run, { state: 'running', count: 2 });
-  const { pool } = database;
-  await pool.query(`update drayage.partitions set rows_rejected = 3, warnings = $2 where id = $1`, [
-    partition,
-    JSON.stringify([{ row: 1, message: HOSTILE }]),
-  ]);
-  await pool.query(
-    `insert into drayage.rejects (run_id, partition_id, table_name, row_number, column_name, reason, message, raw)
-     select $1, $2, 't', i, $3, $3, $3, to_json($3::text) from generate_series(1, 3) i`,
-    [run, partition, HOSTILE],
-  );
-  await pool.query(`insert into drayage.coercions values ($1, $2, $3, $3, $3, 1)`, [run, partition, HOSTILE]);
-  await pool.query(`insert into drayage.events (run_id, actor, action, detail) values ($1, $2, $2, $3)`, [
-    run,
-    HOSTILE,
-    JSON.stringify({ [HOSTILE]: HOSTILE }),
-  ]);
-  const difference = {
-    table: HOSTILE,
-    partition: HOSTILE,
-    kind: 'different',
-    key: { id: HOSTILE },
-    fields: [{ column: HOSTILE, source: HOSTILE, target: null }],
-  };
-  const report = {
-    checksum: { source: '1', target: '2' },
-    partitions: [{ partition: HOSTILE, table: HOSTILE, missing: 1, different: 1, problem: HOSTILE }],
-    differences: [difference],
-    notes: [HOSTILE],
-  };
-  await pool.query(`insert into drayage.verifications (run_id, ok, method, report) values ($1, false, 'keys', $2)`, [
-    run,
-    JSON.stringify(report),
-  ]);
-  await pool.query(
-    `insert into drayage.workers (id, host, pid, concurrency, memory) values (gen_random_uuid(), $1, 1, 2, 1e8)`,
-    [HOSTILE],
-  );
-  await pool.query(
-    `update drayage.partitions set worker_id = (select id from drayage.workers limit 1) where state = 'running'`,
-  );
+  ({ run, partition } = await seedEverything(database.pool));
 });
 
 afterAll(async () => {

@@ -1,3 +1,4 @@
+import { attemptsOf } from '../../control/attempts.ts';
 import { eventsOf } from '../../control/events.ts';
 import { findPartition, listPartitions } from '../../control/partition-list.ts';
 import { listRejectPage } from '../../control/rejects.ts';
@@ -9,7 +10,7 @@ import { PARTITION_STEPS, RUN_STEPS } from '../../model/state.ts';
 import { definitions } from '../job-data.ts';
 import { Problem } from '../problem.ts';
 import { gridOf, lossesOf, rejectGroupsOf, requireRun } from '../run-data.ts';
-import { type Endpoint, PAGING, PARAMS, paged } from './endpoint.ts';
+import { type Endpoint, MOST_ITEMS, PAGING, PARAMS, paged } from './endpoint.ts';
 import { list, object, page, type Schema } from './schema.ts';
 import { shapePartition, shapeReject, shapeRun } from './shape.ts';
 import * as shapes from './shapes.ts';
@@ -83,6 +84,18 @@ export const READING: readonly Endpoint[] = [
       const found = await findPartition(services.db, params.run, params.partition);
       if (found) return shapePartition(found);
       throw new Problem(404, 'NOT_FOUND', `Run ${params.run} has no partition ${params.partition}`);
+    },
+  },
+  {
+    method: 'GET',
+    path: '/runs/{run}/partitions/{partition}/attempts',
+    name: 'listAttempts',
+    summary: 'What was tried with a partition before, the latest first; at most 1,000',
+    answer: object({ attempts: list(shapes.attempt) }),
+    run: async ({ services }, { params }) => {
+      const found = await findPartition(services.db, params.run, params.partition);
+      if (!found) throw new Problem(404, 'NOT_FOUND', `Run ${params.run} has no partition ${params.partition}`);
+      return { attempts: await attemptsOf(services.db, params.partition, MOST_ITEMS) };
     },
   },
   {

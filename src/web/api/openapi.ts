@@ -40,7 +40,7 @@ function operation({ name, summary, path, query = {}, body, answer, status = 200
     operationId: name,
     summary,
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
+    ...(body ? { requestBody: { required: false, content: { 'application/json': { schema: body } } } } : {}),
     responses: {
       [status]: { description: 'As asked.', content: { 'application/json': { schema: answer } } },
       default: {

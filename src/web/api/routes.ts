@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Web } from '../web.ts';
+import { ACTING } from './acting.ts';
+import { documentOf } from './document.ts';
 import { type Asked, PARAMS } from './endpoint.ts';
 import { READING } from './endpoints.ts';
 import { openapi } from './openapi.ts';
 
-export const ENDPOINTS = [...READING];
+export const ENDPOINTS = [...READING, ...ACTING];
 
 export function addApi(app: FastifyInstance, web: Web): void {
   const document = JSON.stringify(openapi(ENDPOINTS), undefined, 2);
@@ -18,11 +20,11 @@ export function addApi(app: FastifyInstance, web: Web): void {
       schema: {
         params: { type: 'object', properties: Object.fromEntries(inPath) },
         querystring: { type: 'object', properties: query, additionalProperties: false },
-        ...(body ? { body } : {}),
+        ...(body ? { body: { anyOf: [body, { type: 'null' }] } } : {}),
       },
       handler: async (request, reply) => {
         const answer = await run(web, request as Asked);
-        return reply.status(status).type('application/json; charset=utf-8').send(JSON.stringify(answer));
+        return reply.status(status).type('application/json; charset=utf-8').send(documentOf(answer));
       },
     });
   }

@@ -50,6 +50,21 @@ export const partition = object({
   finished_at: or(moment),
 });
 
+export const attempt = object({
+  attempt: int,
+  outcome: { type: 'string', enum: ['done', 'skipped', 'failed', 'released', 'cancelled', 'lost'] },
+  worker: or(text),
+  host: or(text),
+  rows_read: int,
+  rows_written: int,
+  rows_rejected: int,
+  error_code: or(text),
+  error: or(text),
+  seconds: or(number),
+  started_at: or(moment),
+  ended_at: moment,
+});
+
 export const cell = object({
   from: said(int, 'Id of the first partition.'),
   to: said(int, 'Id of the last partition.'),
@@ -132,6 +147,13 @@ export const job = object({
     }),
   ),
   error: said(or(text), 'Why the definition cannot be used.'),
+});
+
+export const steered = object({
+  run: int,
+  job: text,
+  state: said(runState, 'As it is now.'),
+  partitions: said(int, 'Partitions that this has changed.'),
 });
 
 export const problem = object({ error: object({ code: text, message: text, hint: or(text) }) });

@@ -4,6 +4,7 @@ import { type Content, type Html, html } from '../html.ts';
 import { type Definition, definition, definitions } from '../job-data.ts';
 import { Problem } from '../problem.ts';
 import type { Web } from '../web.ts';
+import { enqueueForm } from './act.ts';
 import type { Page } from './layout.ts';
 import { ago, badge, table } from './parts.ts';
 import { runTable } from './runs.ts';
@@ -54,7 +55,7 @@ function describe({ definition: one }: JobRow): Content {
 
 const RUNS_SHOWN = 20;
 
-export async function jobPage(web: Web, { params }: FastifyRequest): Promise<Page> {
+export async function jobPage(web: Web, { params, visitor }: FastifyRequest): Promise<Page> {
   const { job: name } = params as { job: string };
   const [one, runs] = await Promise.all([definition(web, name), listRuns(web.services.db, { job: name }, RUNS_SHOWN)]);
   if (!one && runs.length === 0) throw new Problem(404, 'JOB_NOT_FOUND', `There is no job "${name}"`);
@@ -65,6 +66,7 @@ export async function jobPage(web: Web, { params }: FastifyRequest): Promise<Pag
     body: html`<nav class="trail" aria-label="Where this is"><a href="/jobs">Jobs</a></nav>
 <h1>${name}</h1>${one?.error && html`<p class="notice bad">${one.error}</p>`}${one && html`<p>${one.description}</p>`}
 ${one && one.params.length > 0 && html`<h2>Parameters</h2>${paramTable(one)}`}
+${one && one.error === null && enqueueForm(one, web, visitor)}
 <section id="runs" data-part><h2>Runs</h2>${runs.length > 0 ? runTable(runs) : html`<p class="empty">None yet: <code>dray run ${name}</code>.</p>`}</section>`,
   };
 }

@@ -19,10 +19,11 @@ ${wrong && html`<p class="notice bad" role="alert">This is not the token.</p>`}
   };
 }
 
-export function problemPage({ status, message, hint }: Problem, { id }: FastifyRequest): Page {
+export function problemPage({ status, message, hint }: Problem, { id, url }: FastifyRequest): Page {
+  const [run] = /^\/runs\/\d+(?=\/)/.exec(url) ?? [];
   return {
     title: message,
     body: html`<div class="problem"><p class="status">${status}</p><h1>${message}</h1>${hint && html`<p>${hint}</p>`}
-<p><a href="/">Runs</a>${status >= 500 && html` <span class="none">request ${id}</span>`}</p></div>`,
+<p>${run && html`<a href="${run}">Back to the run</a> · `}<a href="/">Runs</a>${status >= 500 && html` <span class="none">request ${id}</span>`}</p></div>`,
   };
 }

@@ -1,12 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { bytes, count } from '../../base/format.ts';
+import { attemptsOf, type PastAttempt } from '../../control/attempts.ts';
 import { findPartition, listPartitions, type PartitionProgress } from '../../control/partition-list.ts';
 import { listRejectPage } from '../../control/rejects.ts';
 import { PARTITION_STEPS, type PartitionState } from '../../model/state.ts';
+import { ACTIONS } from '../actions.ts';
 import { type Content, type Html, html } from '../html.ts';
 import { Problem } from '../problem.ts';
 import { requireRun } from '../run-data.ts';
 import type { Web } from '../web.ts';
+import { question } from './act.ts';
 import type { Page } from './layout.ts';
 import { address, ago, badge, number, pager, table, time } from './parts.ts';
 import { errorOf, partitionLink, rejectTable, rowsRead } from './run-lists.ts';
@@ -76,7 +79,7 @@ function partitionTable(partitions: readonly PartitionProgress[]): Html {
 
 const REJECTS_SHOWN = 20;
 
-export async function partitionPage(web: Web, { params }: FastifyRequest): Promise<Page> {
+export async function partitionPage(web: Web, { params, visitor }: FastifyRequest): Promise<Page> {
   const { run: id, partition: partitionId } = params as { run: number; partition: number };
   const { db } = web.services;
   const run = await requireRun(web, id);
@@ -84,19 +87,43 @@ export async function partitionPage(web: Web, { params }: FastifyRequest): Promi
   if (!partition) throw new Problem(404, 'NOT_FOUND', `Run ${id} has no partition ${partitionId}`);
   const rejects =
     partition.rows_rejected > 0 ? await listRejectPage(db, id, { partition: partitionId }, REJECTS_SHOWN) : [];
+  const attempts = await attemptsOf(db, partitionId, PAGE);
   const all = address(`/runs/${id}/rejects`, { partition: partitionId });
+  const retry = ACTIONS.find(({ name }) => name === 'retry')!;
+  const retried = partition.state === 'failed' && visitor?.mayAct && visitor.formToken !== null && retry.isOffered(run);
   return {
     title: `Partition of run ${id}`,
     section: 'runs',
     live: String(id),
     body: html`${trail(id, run.job)}<section id="partition" data-part>
-<header class="title"><h1 class="path">${partition.partition}</h1>${badge(partition.state)}</header>
+<header class="title"><h1 class="path">${partition.partition}</h1>${badge(partition.state)}${retried && html`<div class="actions">${question(id, retry, visitor.formToken, partitionId)}</div>`}</header>
 ${partition.error && html`<p class="notice bad">${errorOf(partition)}</p>`}
 <dl class="facts">${facts(partition)}</dl>
 </section>
+<section id="attempts" data-part>${attempts.length > 0 && attemptTable(attempts)}</section>
 <section id="warnings" data-part>${partition.warnings.length > 0 && warnings(partition)}</section>
 <section id="rejects" data-part>${rejects.length > 0 && html`<h2>Rejects</h2>${rejectTable(rejects)}<p><a href="${all}">All ${count(partition.rows_rejected)}</a></p>`}</section>`,
   };
+}
+
+function attemptTable(attempts: readonly PastAttempt[]): Html {
+  const list = table(
+    attempts,
+    [
+      { title: 'Attempt', cell: ({ attempt }) => attempt, figures: true },
+      { title: 'Outcome', cell: ({ outcome }) => badge(outcome) },
+      {
+        title: 'Worker',
+        cell: ({ worker, host }) => worker && html`<a href="/workers#${worker}">${host ?? worker.slice(0, 8)}</a>`,
+      },
+      { title: 'Rows read', cell: ({ rows_read }) => number(rows_read), figures: true },
+      { title: 'Time', cell: ({ seconds }) => time(seconds), figures: true },
+      { title: 'Ended', cell: ({ ended_at }) => ago(ended_at), figures: true },
+      { title: 'Error', cell: errorOf, wide: true },
+    ],
+    'Attempts, the latest first',
+  );
+  return html`<h2>Attempts</h2>${list}`;
 }
 
 function facts(partition: PartitionProgress): Content {

@@ -74,7 +74,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
     const cells = columns.map((one) => html`<td class="${kind(one)}" data-title="${one.title}">${one.cell(row)}</td>`);
     return html`<tr>${cells}</tr>`;
   });
-  return html`<div class="scroll"><table><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
 }
 
 /** A list page by page. @param next the address of what follows */

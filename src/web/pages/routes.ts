@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RUN_STEPS } from '../../model/state.ts';
 import type { Web } from '../web.ts';
+import { id, oneOf, text } from './fields.ts';
 import { jobPage, jobsPage } from './jobs.ts';
 import { type Page, sendPage } from './layout.ts';
 import { PARTITION_STATES, partitionPage, partitionsPage } from './partitions.ts';
@@ -8,11 +9,6 @@ import { rejectsPage } from './rejects.ts';
 import { runPage } from './run.ts';
 import { runsPage } from './runs.ts';
 import { workersPage } from './workers.ts';
-
-const id = { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER };
-const text = { type: 'string', maxLength: 300 };
-/** Also what an empty field of a form sends. */
-const oneOf = (names: readonly string[]) => ({ type: 'string', enum: ['', ...names] });
 
 const QUERIES = {
   runs: { q: text, state: oneOf(Object.keys(RUN_STEPS)), job: text, before: id },

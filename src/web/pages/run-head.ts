@@ -1,15 +1,25 @@
 import { bytes, count, duration, plural } from '../../base/format.ts';
 import type { ListedRun } from '../../control/run-list.ts';
+import type { WorkerStatus } from '../../control/views.ts';
+import { ENDED } from '../../model/state.ts';
 import type { Visitor } from '../guard.ts';
 import { type Content, type Html, html } from '../html.ts';
+import { actionBar } from './act.ts';
 import { ago, badge, bar, number } from './parts.ts';
 import { percentOf, sharesOf } from './runs.ts';
 
+/** What else the head of the page tells. */
+interface Around {
+  workers: readonly WorkerStatus[];
+  /** Whether this server is verifying the run. */
+  verifying: boolean;
+}
+
 /** How the run stands, at a glance: what, how far, how fast, what is wrong and what to do. */
-export function headSection(run: ListedRun, workers: number, _visitor: Visitor | undefined): Html {
+export function headSection(run: ListedRun, { workers, verifying }: Around, visitor: Visitor | undefined): Html {
   return html`<section id="head" data-part>
-<header class="title"><h1>Run ${run.run} <span class="of">of</span> ${run.job}</h1>${badge(run.state)}${run.phase && html`<span class="phase">${run.phase}</span>`}</header>
-${notices(run, workers)}
+<header class="title"><h1>Run ${run.run} <span class="of">of</span> ${run.job}</h1>${badge(run.state)}${run.phase && html`<span class="phase">${run.phase}</span>`}${actionBar(run, visitor)}</header>
+${notices(run, workers)}${verifying && notice('info', html`Being verified.`)}
 <div class="whole">${bar(sharesOf(run), `${run.percent} % of ${plural(run.partitions_total, 'partition')} settled`)}</div>
 <dl class="key">
 ${figure(`${percentOf(run)} %`, partitionsOf(run))}
@@ -48,11 +58,11 @@ function remaining({ eta_seconds, seconds, finished_at, state }: ListedRun): Htm
 }
 
 /** What is wrong or remarkable, and what to do about it. */
-function notices(run: ListedRun, workers: number): Content {
+function notices(run: ListedRun, workers: readonly WorkerStatus[]): Content {
   const found: Html[] = [];
   const open = run.partitions_pending + run.partitions_running;
   if (
-    workers === 0 &&
+    workers.length === 0 &&
     (open > 0 || run.state === 'finalizing') &&
     ['queued', 'running', 'finalizing'].includes(run.state)
   ) {
@@ -63,13 +73,20 @@ function notices(run: ListedRun, workers: number): Content {
       ),
     );
   }
-  if (run.state === 'queued' && workers > 0 && run.partitions_running === 0) {
+  if (run.state === 'queued' && workers.length > 0 && run.partitions_running === 0) {
     found.push(notice('info', html`Waiting for a worker: earlier runs go first.`));
   }
+  const heldBack = new Set(workers.map(({ held_back }) => held_back).filter((reason) => reason !== null));
+  if (open > 0 && !ENDED.includes(run.state)) {
+    for (const reason of heldBack) found.push(notice('warn', html`Workers are held back: ${reason}`));
+  }
+  if (run.state === 'paused' && run.reason) found.push(notice('warn', html`Paused: ${run.reason}.`));
   if (run.error) found.push(notice('bad', html`${run.error}`));
   if (run.partitions_failed > 0) {
     const text = html`<a href="#failed">${plural(run.partitions_failed, 'partition')} failed.</a>`;
-    found.push(notice('bad', html`${text} Mend the cause and run the job again: what is loaded is left alone.`));
+    found.push(
+      notice('bad', html`${text} Mend the cause and try them again, here or with <code>dray retry ${run.run}</code>.`),
+    );
   }
   if (run.rows_rejected > 0 && run.state === 'completed_with_rejects') {
     const next = html`When the cause is mended, <code>dray rejects ${run.run} --replay</code> loads these rows and no others.`;

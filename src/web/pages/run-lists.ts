@@ -56,7 +56,7 @@ export function failedSection({ run, partitions_failed }: ListedRun, failed: rea
   return html`<section id="failed" data-part><h2>Failed partitions</h2>${list}${more && html`<p><a href="${address(`/runs/${run}/partitions`, { state: 'failed' })}">All ${count(partitions_failed)}</a></p>`}</section>`;
 }
 
-export function errorOf({ error, error_code }: PartitionProgress): Content {
+export function errorOf({ error, error_code }: Pick<PartitionProgress, 'error' | 'error_code'>): Content {
   if (!error) return html`<span class="none">–</span>`;
   return html`${error_code && html`<code class="code">${error_code}</code> `}${error}`;
 }
@@ -92,16 +92,18 @@ export function rejectSection(
     });
     return html`<details id="reject-${index}"${index === 0 && html` open`}>
 <summary><b class="warn">${count(group.rows)}</b> <code>${group.reason}</code>${where && html` in <code>${where}</code>`} <span class="example">${group.example}</span></summary>
-${samples[index] && rejectTable(samples[index])}<p><a href="${all}">All ${count(group.rows)} of this kind</a></p>
+${samples[index] && rejectTable(samples[index], SAMPLE_SHOWN)}<p><a href="${all}">All ${count(group.rows)} of this kind</a></p>
 </details>`;
   });
   return html`<section id="rejects" data-part><h2>Rejects</h2>
 <p class="hint">Rows that could not be loaded, kept with their reason. <a href="/runs/${run}/rejects">All ${count(rows_rejected)}</a></p>${items}</section>`;
 }
 
-const RAW_SHOWN = 2_000;
+/** Characters of a row that are shown. */
+const ROW_SHOWN = 4_000;
+const SAMPLE_SHOWN = 300;
 
-export function rejectTable(rejects: Rejects): Html {
+export function rejectTable(rejects: Rejects, most = ROW_SHOWN): Html {
   return table(
     rejects,
     [
@@ -109,14 +111,14 @@ export function rejectTable(rejects: Rejects): Html {
       { title: 'Row', cell: ({ row }) => number(row), figures: true },
       { title: 'Column', cell: ({ column }) => column ?? html`<span class="none">–</span>` },
       { title: 'Why', cell: ({ message }) => message },
-      { title: 'Row as it came', cell: ({ raw }) => html`<code class="raw">${shorten(raw)}</code>`, wide: true },
+      { title: 'Row as it came', cell: ({ raw }) => html`<code class="raw">${shorten(raw, most)}</code>`, wide: true },
     ],
     'Rejected rows',
   );
 }
 
-function shorten(text: string): string {
-  return text.length > RAW_SHOWN ? `${text.slice(0, RAW_SHOWN)}… (${count(text.length)} characters)` : text;
+function shorten(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}… (${count(text.length)} characters)` : text;
 }
 
 export function lossSection(losses: readonly RunCoercion[]): Html {

@@ -82,6 +82,9 @@ ${params.length === 0 && html`<div><dt>none</dt><dd></dd></div>`}
 <div><dt>created</dt><dd>${ago(run.created_at)}</dd></div>
 <div><dt>started</dt><dd>${ago(run.started_at)}</dd></div>
 <div><dt>ended</dt><dd>${ago(run.finished_at)}</dd></div>
+${run.priority !== 0 && html`<div><dt>priority</dt><dd>${run.priority}</dd></div>`}
+${run.max_concurrency !== null && html`<div><dt>transactions at a time</dt><dd>${run.max_concurrency}</dd></div>`}
+${run.max_rows_per_second !== null && html`<div><dt>rows per second, at most</dt><dd>${count(run.max_rows_per_second)}</dd></div>`}
 ${run.checksum && html`<div><dt>checksum</dt><dd><code>${run.checksum}</code></dd></div>`}
 </dl></section>`;
 }

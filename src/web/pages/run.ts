@@ -6,6 +6,7 @@ import { listRejectPage } from '../../control/rejects.ts';
 import { samplesOf } from '../../control/samples.ts';
 import { latestVerificationReport } from '../../control/verifications.ts';
 import { presentWorkers } from '../../control/views.ts';
+import { ENDED } from '../../model/state.ts';
 import { html } from '../html.ts';
 import { gridOf, lossesOf, rejectGroupsOf, requireRun, slowestOf } from '../run-data.ts';
 import type { Web } from '../web.ts';
@@ -21,6 +22,7 @@ import {
   warningSection,
 } from './run-lists.ts';
 import { aboutSection, eventSection, verificationSection } from './run-notes.ts';
+import { percentOf } from './runs.ts';
 
 /** Partitions, rejects and events that the page of a run shows; each has a page of its own for the rest. */
 const SHOWN = { failed: 10, running: 20, slowest: 8, samples: 5, warned: 10, events: 20 };
@@ -57,11 +59,11 @@ export async function runPage(web: Web, { params, visitor }: FastifyRequest): Pr
       eventsOf(db, id, SHOWN.events),
     ]);
   return {
-    title: `Run ${id} of ${run.job}`,
+    title: `${ENDED.includes(run.state) ? '' : `${percentOf(run)} % · `}Run ${id} of ${run.job}`,
     section: 'runs',
     live: String(id),
     charts: true,
-    body: html`${headSection(run, workers.length, visitor)}
+    body: html`${headSection(run, { workers, verifying: web.verifications.isRunning(id) }, visitor)}
 ${chartSection(run, samples)}
 ${gridSection(run, grid)}
 ${runningSection(run, running)}

@@ -43,7 +43,13 @@ function workerTable(workers: readonly ListedWorker[]): Html {
   );
 }
 
-function loading({ busy, state }: ListedWorker): Content {
+function loading({ busy, state, held_back }: ListedWorker): Content {
+  if (held_back !== null && state === 'alive')
+    return html`<span class="warn">held back: ${held_back}</span>${busyList(busy, state)}`;
+  return busyList(busy, state);
+}
+
+function busyList(busy: readonly BusyWith[], state: string): Content {
   if (busy.length === 0) return html`<span class="none">–</span>`;
   return html`<ul class="busy">${busy.map(partition)}</ul>${state === 'lost' && html`<small class="bad">not heard of: the queue gives this to others</small>`}`;
 }
