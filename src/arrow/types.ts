@@ -139,8 +139,19 @@ const BY_PREFIX: readonly [string, Kind][] = [
   ['Struct<', 'struct'],
 ];
 
+/** Asked for with every cell; finding out takes longer than reading one. */
+const kinds = new WeakMap<Field, Kind | 'none'>();
+
 /** The kind of a field, or undefined when it is none of those that travel. */
 export function kindOf(field: Field): Kind | undefined {
+  const known = kinds.get(field);
+  if (known) return known === 'none' ? undefined : known;
+  const kind = findKind(field);
+  kinds.set(field, kind ?? 'none');
+  return kind;
+}
+
+function findKind(field: Field): Kind | undefined {
   const name = String(field.type);
   const [, family] = BY_PREFIX.find(([prefix]) => name.startsWith(prefix)) ?? [];
   if (family) return family;

@@ -45,6 +45,7 @@ export const CODES = {
   EXPORT_REFUSED: terminalUsage,
   LAKE_INVALID: terminalFailure,
   LAKE_MISSING: terminalUsage,
+  LAKE_CHANGED: transientFailure,
   QUERY_INVALID: terminalUsage,
   QUERY_REFUSED: terminalUsage,
   QUERY_FAILED: terminalFailure,

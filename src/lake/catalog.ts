@@ -65,6 +65,16 @@ export class LakeCatalog {
     return this.#state;
   }
 
+  /** All manifests; none where nothing was published yet. */
+  async manifests(signal: AbortSignal): Promise<readonly Manifest[]> {
+    try {
+      return (await this.read(signal)).manifests;
+    } catch (error) {
+      if (error instanceof DrayageError && error.code === 'LAKE_MISSING') return [];
+      throw error;
+    }
+  }
+
   async #list(folder: string, signal: AbortSignal): Promise<StoredFile[]> {
     const found: StoredFile[] = [];
     for await (const { problem, ...file } of this.store.find(isS3(folder) ? `${folder}/` : folder, {

@@ -8,6 +8,7 @@ import { enqueue } from './enqueue.ts';
 import { exportVerb } from './export.ts';
 import { init } from './init.ts';
 import { jobs } from './jobs.ts';
+import { lake } from './lake.ts';
 import { metrics } from './metrics.ts';
 import { plan } from './plan.ts';
 import { query } from './query.ts';
@@ -37,6 +38,7 @@ export const VERBS: readonly Verb[] = [
   rejects,
   exportVerb,
   query,
+  lake,
   verify,
   serve,
   metrics,

@@ -11,6 +11,8 @@ import {
   notedPuts,
 } from '../../control/lake.ts';
 import type { Run } from '../../control/runs.ts';
+import { LakeCatalog } from '../../lake/catalog.ts';
+import { assertNotCompacted } from '../../lake/maintenance.ts';
 import { formatManifest, type LakeFile, type Manifest, manifestPath, STAGING_FOLDER } from '../../model/manifest.ts';
 import { kyselyOnClient } from '../../postgres/kysely.ts';
 import { transaction } from '../../postgres/tx.ts';
@@ -38,7 +40,8 @@ export async function publishLake(
   const place = placeOf(lakeRun.root, config.root, prepared.s3);
   if (!failed) {
     await transaction(pool, (client) => decide(client, lakeRun), signal);
-    await writeManifest(services, run, (await findLakeRun(db, run.id))!, place, signal);
+    const catalog = new LakeCatalog(lakeRun.root, config.root, prepared.s3);
+    await writeManifest(services, run, (await findLakeRun(db, run.id))!, { place, catalog }, signal);
   }
   await sweep(services, lakeRun, place, signal);
 }
@@ -69,12 +72,13 @@ async function writeManifest(
   { db }: Services,
   run: Run,
   lakeRun: LakeRun,
-  place: Place,
+  { place, catalog }: { place: Place; catalog: LakeCatalog },
   signal: AbortSignal,
 ): Promise<void> {
   const { files, removes } = await decidedFiles(db, run.id);
   // A second run over the same content leaves no trace.
   if (files.length === 0 && removes.length === 0) return;
+  await assertNotCompacted(catalog, removes, signal);
   for (const { path, bytes, run_id } of files) {
     if (run_id === run.id || (await place.holds(path, bytes, signal))) continue;
     throw new DrayageError('LAKE_INVALID', 'A file that an earlier run has left for this one is gone', {
