@@ -35,7 +35,7 @@ export function existsAlready(error: unknown): boolean {
 }
 
 /** SQLSTATE classes and codes that may well not happen again (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
-const TRANSIENT = /^(08|40|53|57P|55P03|55006|58|25P0[23])/;
+const TRANSIENT = /^(08|40|53|57P|57014|55P03|55006|58|25P0[23])/;
 /** Codes of the network and of node-postgres itself. */
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)/;
 const CONNECTION_ENDED =

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import type pg from 'pg';
 import { DrayageError, explain, locate } from '../base/errors.ts';
 import { sweepAll } from '../base/memory.ts';
+import { maskParams } from '../base/secrets.ts';
 import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
 import { beginLakeRun } from '../control/lake.ts';
@@ -205,7 +206,7 @@ class Producer {
       assertPlanning(planned, run, 'Enqueue the job again.');
       const counts = resumed ? countsOf(planned) : this.#counts;
       await moveRun(tx, run, 'queued');
-      const detail = { ...counts, ...(resumed ? { resumed } : {}) };
+      const detail = { ...counts, params: maskParams(this.#prepared.params), ...(resumed ? { resumed } : {}) };
       const actor = this.#options.actor ?? userInfo().username;
       await noteEvent(tx, { run, actor, action: 'enqueued', detail });
       await finishIfSettled(client, this.#boss, run);

@@ -145,6 +145,56 @@ test('a run that failed is taken up again for one partition, and then for the ot
   expect(await one('select count(*), count(distinct id) as ids from log')).toEqual({ count: ROWS, ids: ROWS });
 });
 
+test.each([
+  'merge',
+  'replace',
+])('a %s that failed half-way comes to its end when the rest is tried again', async (mode) => {
+  await database.pool.query(
+    `create table log (id bigint primary key, part bigint); insert into log values (-7, 0), (1, -1)`,
+  );
+  const target = `table({ key: ['id'], mode: '${mode}'${mode === 'merge' ? ', complete: true' : ''} })`;
+  await writeJob(
+    'bad',
+    `select id, case when part = 3 then error('broken row') else part end as part from source`,
+    target,
+  );
+  startWorker();
+  await json('enqueue', 'bad');
+  await untilState('failed');
+  const touched = await one('select count(*) filter (where id = -7)::int as old from log');
+  expect(touched).toEqual({ old: 1 });
+  await writeJob('bad', 'select * from source', target);
+  await json('retry', '1');
+  await untilState('succeeded');
+  expect(
+    await one('select count(*), count(*) filter (where id < 0) as old, count(distinct id) as ids from log'),
+  ).toEqual({
+    count: ROWS,
+    old: 0,
+    ids: ROWS,
+  });
+  expect(await one(`select count(*)::int as left from pg_class where relname ~ '^seen_|__run_'`)).toEqual({ left: 0 });
+});
+
+test.each(['merge', 'replace'])('what was made for a %s goes away when it is cancelled', async (mode) => {
+  await database.pool.query(`create table log (id bigint primary key, part bigint); insert into log values (-7, 0)`);
+  await writeJob(
+    'log',
+    'select * from source',
+    `table({ key: ['id'], mode: '${mode}'${mode === 'merge' ? ', complete: true' : ''} })`,
+  );
+  await json('enqueue', 'log');
+  expect(
+    await one(`select count(*)::int as made from pg_class where relkind = 'r' and relname ~ '^seen_|__run_'`),
+  ).toEqual({
+    made: 1,
+  });
+  await json('cancel', '1');
+  startWorker();
+  await until(`not exists (select from pg_class where relname ~ '^seen_|__run_')`);
+  expect(await one('select count(*) from log')).toEqual({ count: 1 });
+});
+
 test('runs of a higher priority go first', async () => {
   await json('enqueue', 'log');
   const { run } = await json('enqueue', 'log', '--force', '--priority', '5');
