@@ -1,6 +1,6 @@
 import { EXIT } from '../../base/errors.ts';
 import { pause } from '../../base/lifecycle.ts';
-import { ENDED } from '../../model/state.ts';
+import { ENDED, type RunState } from '../../model/state.ts';
 import type { PreparedJob } from '../../runs/prepare.ts';
 import type { RunReport } from '../../runs/report.ts';
 import type { Services } from '../../runs/services.ts';
@@ -10,12 +10,14 @@ import { type Invocation, type Verb, withServices } from '../verb.ts';
 import { ENQUEUE_OPTIONS, enqueueOptions, prepare } from './enqueue.ts';
 
 const WATCH_EVERY_MS = 250;
+/** States in which there is something to verify. */
+const LOADED: ReadonlySet<string> = new Set<RunState>(['succeeded', 'completed_with_rejects']);
 
 export const run: Verb = {
   usage: 'run <job>',
   summary: 'enqueue and work in this process, and tell how it ended',
-  options: ENQUEUE_OPTIONS,
-  example: 'dray run legal-samples',
+  options: [...ENQUEUE_OPTIONS, ['--verify', 'then prove that what was read is in the tables, bit for bit']],
+  example: 'dray run legal-samples --verify',
   async run(invocation) {
     return runPrepared(invocation, await prepare(invocation));
   },
@@ -38,14 +40,24 @@ export async function runPrepared(invocation: Invocation, prepared: PreparedJob)
       work(services, boss, AbortSignal.any([signal, ended.signal])),
     ]);
     const { countTable } = await import('../../runs/report.ts');
+    if (options.verify === true && LOADED.has((await currentReport(services, enqueued.run)).state)) {
+      const { verifyRun } = await import('../../runs/verify.ts');
+      await verifyRun(services, enqueued.run, { sample: 0, signal });
+    }
     // Read once more: by now the worker has given back what it could not finish.
     const final = await currentReport(services, enqueued.run);
     const tables = await Promise.all(prepared.targets.map(({ name }) => countTable(services.pool, name)));
     return { ...final, tables };
   });
   out.answer(report, () => describeRun(report, report.tables));
+  if (report.verification?.ok === false) return EXIT.failures;
   if (report.state === 'succeeded') return EXIT.done;
   return signal.aborted && !isEnded(report) ? EXIT.interrupted : EXIT.failures;
+}
+
+/** Somebody has paused it, or its failures have: this process has nothing more to do for it. */
+function isAtRest({ state, partitions }: RunReport): boolean {
+  return state === 'paused' && partitions.running === 0;
 }
 
 /** Shows the progress until the run has ended or the process is asked to stop. */
@@ -54,7 +66,7 @@ async function watch(services: Services, id: number, { signal, out }: Invocation
   for (;;) {
     const report = await currentReport(services, id);
     line.show(progressLine(report));
-    if (signal.aborted || isEnded(report)) {
+    if (signal.aborted || isEnded(report) || isAtRest(report)) {
       line.clear();
       return;
     }
