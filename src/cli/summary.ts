@@ -36,10 +36,23 @@ export function describeRun(report: RunReport, tables: readonly TableCount[] = [
     const { ok, verified_at } = report.verification;
     lines.push(`  verified    ${ok ? 'bit for bit' : 'NOT as it should be'}, at ${verified_at.toISOString()}`);
   }
-  for (const { partition, message } of report.errors) {
-    lines.push(`  failed      ${partition ? `${partition}: ` : ''}${message}`);
-  }
+  lines.push(...describeErrors(report));
   return [...lines, ...nextSteps(report)].join('\n');
+}
+
+/** Partitions that failed of the same cause in one line; they differ in the coordinates, which come last. */
+function describeErrors({ errors, partitions }: RunReport): string[] {
+  const groups = Map.groupBy(errors, ({ partition, message }) =>
+    partition ? message.split(' Where: ')[0]! : partition,
+  );
+  const lines = [...groups.values()].map(([first, ...others]) => {
+    const { partition, message } = first!;
+    const which = others.length > 0 ? `${partition} and ${others.length} more` : partition;
+    return `  failed      ${which ? `${which}: ` : ''}${message}`;
+  });
+  const unseen = partitions.failed - errors.filter(({ partition }) => partition).length;
+  if (unseen > 0) lines.push(`  failed      and ${plural(unseen, 'partition')} more: see drayage.partition_progress`);
+  return lines;
 }
 
 function describePartitions({ partitions }: RunReport): string {
@@ -59,6 +72,8 @@ function nextSteps({ run, state: name, rows, partitions }: RunReport): string[] 
   if (name === 'failed' && partitions.failed > 0) {
     steps.push(`  next        mend the cause; then "dray retry ${run}" takes up what has failed`);
   }
+  if (name === 'paused' && partitions.failed > 0)
+    steps.push(`  next        mend the cause; "dray retry ${run}" puts what has failed into the queue again`);
   if (name === 'paused') steps.push(`  next        "dray resume ${run}" lets it go on, "dray cancel ${run}" ends it`);
   else if (partitions.pending + partitions.running > 0)
     steps.push('  next        "dray work" goes on with what is left');
