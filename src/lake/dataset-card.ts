@@ -19,7 +19,7 @@ const FEATURES: readonly [RegExp, string][] = [
   [/^DOUBLE$/, 'float64'],
   [/^DATE$/, 'date32'],
   [/^TIMESTAMP$/, 'timestamp[us]'],
-  [/^TIMESTAMPTZ$/, 'timestamp[us, tz=UTC]'],
+  [/^TIMESTAMP WITH TIME ZONE$/, 'timestamp[us, tz=UTC]'],
   [/^BLOB$/, 'binary'],
 ];
 
@@ -34,17 +34,25 @@ const SIZES: readonly [number, string][] = [
 
 /** The README of a data set as Hugging Face reads it: YAML in front (https://huggingface.co/docs/hub/datasets-cards). */
 export function datasetCard({ name, rows, bytes, columns, pattern }: CardFacts): string {
-  const features = columns.map((column) => ({ name: column.name, dtype: featureOf(column.type) }));
+  // What lies deeper is left to the files, which say it themselves.
+  const plain = columns.every(({ type }) => !/\(.* |\[\]\[\]/.test(type));
+  const features = plain
+    ? { features: columns.map(({ name: column, type }) => ({ name: column, ...featureOf(type) })) }
+    : {};
   const card = {
     pretty_name: name,
     size_categories: [SIZES.find(([bound]) => rows < bound)?.[1] ?? '10M<n<100M'],
     configs: [{ config_name: 'default', data_files: [{ split: 'train', path: pattern }] }],
-    dataset_info: { features, splits: [{ name: 'train', num_bytes: bytes, num_examples: rows }] },
+    dataset_info: { ...features, splits: [{ name: 'train', num_bytes: bytes, num_examples: rows }] },
   };
   return `---\n${stringify(card)}---\n\n# ${name}\n\n${rows} rows, exported from Postgres by Drayage.\n`;
 }
 
-function featureOf(type: string): string {
+function featureOf(type: string): { dtype: string } | { sequence: string } {
+  return type.endsWith('[]') ? { sequence: dtypeOf(type.slice(0, -2)) } : { dtype: dtypeOf(type) };
+}
+
+function dtypeOf(type: string): string {
   const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type);
   if (decimal) return `decimal128(${decimal[1]}, ${decimal[2]})`;
   return FEATURES.find(([pattern]) => pattern.test(type))?.[1] ?? 'string';

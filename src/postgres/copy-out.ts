@@ -1,9 +1,9 @@
 import type { ClientBase, Connection, Submittable } from 'pg';
 import { Sweeper } from '../base/memory.ts';
 
-/** Letters of the messages that matter here; CopyData comes once for each row. */
-const COPY_DATA = 0x64;
-const COPY_DONE = 0x63;
+/** Letters of the messages that matter here: what comes once for each row, and what comes behind the last. */
+const COPY = { row: 0x64, end: 0x63 };
+const FETCH = { row: 0x44, end: 0x43 };
 const ERROR = 0x45;
 /** Letter and length in front of every message. */
 const MESSAGE_HEAD = 5;
@@ -23,25 +23,36 @@ export type OnRow = (bytes: Uint8Array, view: DataView, start: number, end: numb
  * @throws the server's error, or what `onRow` throws
  */
 export function copyOut(client: ClientBase, query: string, onRow: OnRow): Promise<number> {
-  const copy = new CopyOut(`copy (${query}) to stdout (format binary)`, onRow);
+  const copy = new RowsOut(`copy (${query}) to stdout (format binary)`, COPY, onRow);
   client.query(copy);
   return copy.outcome;
+}
+
+/** As `copyOut`, for the next rows of a cursor that was declared as BINARY: their messages hold the same images. */
+export function fetchOut(client: ClientBase, cursor: string, count: number, onRow: OnRow): Promise<number> {
+  const fetch = new RowsOut(`fetch ${count} from ${cursor}`, FETCH, onRow);
+  client.query(fetch);
+  return fetch.outcome;
 }
 
 /**
  * Reads the messages off the socket itself (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY),
  * because node-postgres makes several objects of each row. Whatever is no row is handed on to it.
  */
-class CopyOut implements Submittable {
+class RowsOut implements Submittable {
   readonly #sql: string;
+  readonly #letters: { row: number; end: number };
   readonly #onRow: OnRow;
   readonly #outcome = Promise.withResolvers<number>();
-  #begun = false;
+  #begun: boolean;
   #rows = 0;
   #failure: { error: unknown } | undefined;
 
-  constructor(sql: string, onRow: OnRow) {
+  constructor(sql: string, letters: { row: number; end: number }, onRow: OnRow) {
     this.#sql = sql;
+    this.#letters = letters;
+    // Only a COPY has a head in front of its first row.
+    this.#begun = letters === FETCH;
     this.#onRow = onRow;
   }
 
@@ -61,7 +72,7 @@ class CopyOut implements Submittable {
       let at = 0;
       while (bytes.length - at >= MESSAGE_HEAD) {
         const letter = bytes[at];
-        if (letter === COPY_DONE || letter === ERROR) {
+        if (letter === this.#letters.end || letter === ERROR) {
           stream.off('data', listen);
           stream.on('data', handOn!);
           handOn!(bytes.subarray(at));
@@ -69,7 +80,7 @@ class CopyOut implements Submittable {
         }
         const end = at + 1 + view.getInt32(at + 1);
         if (end > bytes.length) break;
-        if (letter === COPY_DATA) this.#data(bytes, view, at + MESSAGE_HEAD, end);
+        if (letter === this.#letters.row) this.#data(bytes, view, at + MESSAGE_HEAD, end);
         else handOn!(bytes.subarray(at, end));
         at = end;
       }
@@ -98,8 +109,11 @@ class CopyOut implements Submittable {
   }
 
   /** @internal */
+  handleRowDescription(): void {}
+
+  /** @internal */
   handleCommandComplete({ text }: { text: string }): void {
-    this.#rows = Number(/^COPY (\d+)/.exec(text)?.[1]);
+    this.#rows = Number(/^(?:COPY|FETCH) (\d+)/.exec(text)?.[1]);
   }
 
   /** @internal */

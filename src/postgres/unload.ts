@@ -1,8 +1,7 @@
-import type { ClientBase } from 'pg';
 import { ParquetWriter } from '../arrow/parquet/writer.ts';
 import { DrayageError, locate } from '../base/errors.ts';
 import { quoteIdentifier } from './catalog.ts';
-import { copyOut } from './copy-out.ts';
+import type { OnRow } from './copy-out.ts';
 import type { WayOut } from './decode/index.ts';
 
 /** A column that leaves Postgres. */
@@ -23,6 +22,11 @@ export function spoolName(index: number): string {
   return `c${index}`;
 }
 
+/** Columns of the file under their own names, as DuckDB is asked for them. */
+export function spoolList(columns: readonly OutColumn[]): string {
+  return columns.map(({ name }, index) => `${spoolName(index)} as ${quoteIdentifier(name)}`).join(', ');
+}
+
 /** The columns as they are asked for. */
 export function outList(columns: readonly OutColumn[]): string {
   return columns
@@ -34,15 +38,14 @@ export function outList(columns: readonly OutColumn[]): string {
 }
 
 /**
- * Writes what a query gives into a Parquet file whose columns are named by `spoolName`. Bytes go from the socket into
- * the file's columns without becoming objects in between.
- * @param query gives the columns as `outList` asks for them
+ * Writes rows into a Parquet file whose columns are named by `spoolName`. Bytes go from the socket into the file's columns
+ * without becoming objects in between.
+ * @param rows gives the columns as `outList` asks for them: `copyOut` or `fetchOut`
  * @param onBytes told what the file is about to grow by; throws to stop
  * @returns rows written
  */
 export async function unload(
-  client: ClientBase,
-  query: string,
+  rows: (onRow: OnRow) => Promise<unknown>,
   columns: readonly OutColumn[],
   path: string,
   onBytes?: (bytes: number) => void,
@@ -52,7 +55,7 @@ export async function unload(
   const into = writer.columns;
   const reads = columns.map(({ out }) => out.read);
   try {
-    await copyOut(client, query, (bytes, view, start) => {
+    await rows((bytes, view, start) => {
       let at = start + 2;
       for (let index = 0; index < reads.length; index++) {
         const length = view.getInt32(at);

@@ -1,16 +1,17 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { copyFile, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { DrayageError } from '../base/errors.ts';
 import { rows as duckRows } from '../duckdb/scan.ts';
-import { quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
+import { quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { datasetCard } from '../lake/dataset-card.ts';
 import type { SourceContext } from '../model/source.ts';
-import { describeTable, type Table } from '../postgres/catalog.ts';
+import { fetchOut, type OnRow } from '../postgres/copy-out.ts';
 import { transaction } from '../postgres/tx.ts';
+import { outList, spoolList, TEXT_FORMS, unload } from '../postgres/unload.ts';
+import { checked } from '../sources/postgres/options.ts';
+import { describeRelation, type Relation } from '../sources/postgres/relation.ts';
 import { isS3, parseS3, s3Store } from '../store/s3.ts';
 import { withSourceContext } from './plan.ts';
 import type { Services } from './services.ts';
@@ -34,14 +35,10 @@ export interface Exported {
   files: string[];
 }
 
-const PAGE_ROWS = 2_000;
-/** Bytes that DuckDB's reader is given for a line at the least. */
-const LEAST_ROOM = 1024 * 1024;
-
 /**
  * Writes a table in the layout of Hugging Face: `data/train-00000-of-0000N.parquet` (or `.jsonl`), and last of all a README that names them.
  * All shards are of one moment; rows are in the order of the primary key.
- * @throws TARGET_INVALID when there is no such table, EXPORT_REFUSED when there are shards already
+ * @throws SOURCE_MISSING when there is no such table, EXPORT_REFUSED when there are shards already
  */
 export async function exportTable(services: Services, request: ExportRequest, signal: AbortSignal): Promise<Exported> {
   const { config, pool } = services;
@@ -49,9 +46,8 @@ export async function exportTable(services: Services, request: ExportRequest, si
     transaction(
       pool,
       async (client) => {
-        await client.query(`set transaction isolation level repeatable read, read only; set local timezone = 'UTC'`);
-        const table = await describeTable(client, request.table);
-        if (!table) throw new DrayageError('TARGET_INVALID', `Table ${request.table} does not exist`);
+        await client.query(`set transaction isolation level repeatable read, read only; ${TEXT_FORMS}`);
+        const table = await describeRelation(client, checked({ table: request.table }));
         const place = placeOf(request.to, config.root, signal);
         await place.prepare(request.overwrite);
         return writeShards(client, table, request, place, context);
@@ -63,7 +59,7 @@ export async function exportTable(services: Services, request: ExportRequest, si
 
 async function writeShards(
   client: pg.PoolClient,
-  table: Table,
+  table: Relation,
   { to, format, shardRows }: ExportRequest,
   place: Place,
   context: SourceContext,
@@ -71,26 +67,25 @@ async function writeShards(
   const { rows: counted } = await client.query(`select count(*) as n from ${table.sql}`);
   const total = Number(counted[0].n);
   const shards = Math.max(1, Math.ceil(total / shardRows));
-  const columns = table.columns.map(({ name, type }) => ({ name, type: duckType(type) }));
-  await client.query(`declare exported no scroll cursor for ${await orderedQuery(client, table)}`);
+  await client.query(`declare exported no scroll binary cursor for ${await orderedQuery(client, table)}`);
   const files: string[] = [];
   let bytes = 0;
   for (let shard = 0; shard < shards; shard++) {
     const name = `data/train-${pad(shard)}-of-${pad(shards)}.${format}`;
     const held = await context.disk.hold(0, context.signal);
     try {
-      const lines = join(held.folder, 'rows.csv');
-      const size = { longest: 0 };
-      await pipeline(Readable.from(csvLines(client, shardRows, size)), createWriteStream(lines));
-      held.grow((await stat(lines)).size);
+      const rows = join(held.folder, 'rows.parquet');
+      const fetch = (onRow: OnRow) => fetchOut(client, 'exported', shardRows, onRow);
+      await unload(fetch, table.columns, rows, held.grow);
       const file = join(held.folder, 'shard');
-      await convert(lines, size.longest, file, columns, format, context);
+      await convert(rows, file, table, format, context);
       bytes += await place.put(name, file);
     } finally {
       await held.release();
     }
     files.push(name);
   }
+  const columns = table.columns.map(({ name, out }) => ({ name, type: out.duckdb }));
   const card = datasetCard({ name: table.name, rows: total, bytes, columns, pattern: `data/train-*.${format}` });
   await place.write('README.md', card);
   return { table: table.sql, to, rows: total, bytes, files: [...files, 'README.md'] };
@@ -98,64 +93,26 @@ async function writeShards(
 
 const pad = (number: number) => String(number).padStart(5, '0');
 
-/** The rows as texts in the order of the primary key. */
-async function orderedQuery(client: pg.PoolClient, table: Table): Promise<string> {
+/** The rows in the order of the primary key. */
+async function orderedQuery(client: pg.PoolClient, { sql, columns, table }: Relation): Promise<string> {
   const { rows } = await client.query<{ name: string }>(
     `select quote_ident(attname) as name from pg_index join pg_attribute on attrelid = indrelid and attnum = any (indkey)
      where indrelid = $1::oid and indisprimary order by array_position(indkey, attnum)`,
-    [table.oid],
+    [table!.oid],
   );
-  const list = table.columns.map(({ name }) => `${quoteIdentifier(name)}::text`).join(', ');
   const order = rows.length > 0 ? ` order by ${rows.map(({ name }) => `t.${name}`).join(', ')}` : '';
-  return `select ${list} from ${table.sql} t${order}`;
-}
-
-/** Every text in quotes, so that only a null is bare; a mark behind the last one, so that no line is empty. */
-async function* csvLines(client: pg.PoolClient, limit: number, size: { longest: number }): AsyncGenerator<string> {
-  for (let left = limit; left > 0; ) {
-    const { rows } = await client.query({ text: `fetch ${Math.min(left, PAGE_ROWS)} from exported`, rowMode: 'array' });
-    if (rows.length === 0) return;
-    left -= rows.length;
-    const cells = (row: (string | null)[]) =>
-      row.map((text) => (text === null ? '' : `"${text.replaceAll('"', '""')}"`));
-    const lines = (rows as (string | null)[][]).map((row) => `${[...cells(row), '"."'].join(',')}\n`);
-    for (const line of lines) size.longest = Math.max(size.longest, Buffer.byteLength(line));
-    yield lines.join('');
-  }
-}
-
-/** The DuckDB type that keeps what a column of Postgres holds; the text itself where there is none. */
-function duckType(type: string): string {
-  if (/^(smallint|integer|bigint|boolean|date|uuid)$/.test(type)) return type.toUpperCase();
-  if (type === 'real') return 'FLOAT';
-  if (type === 'double precision') return 'DOUBLE';
-  if (/^timestamp(\(\d\))? without/.test(type)) return 'TIMESTAMP';
-  if (/^timestamp(\(\d\))? with /.test(type)) return 'TIMESTAMPTZ';
-  if (/^jsonb?$/.test(type)) return 'JSON';
-  if (type === 'bytea') return 'BLOB';
-  const [, precision, scale] = /^numeric\((\d+),(\d+)\)$/.exec(type) ?? [];
-  return precision !== undefined && Number(precision) <= 38 ? `DECIMAL(${precision},${scale})` : 'VARCHAR';
+  return `select ${outList(columns)} from ${sql} t${order}`;
 }
 
 async function convert(
-  lines: string,
-  longest: number,
+  rows: string,
   file: string,
-  columns: readonly { name: string; type: string }[],
+  { columns }: Relation,
   format: ExportRequest['format'],
   { duck }: SourceContext,
 ): Promise<void> {
-  const room = Math.max(longest + 16, LEAST_ROOM);
-  const texts = columns.map((_, index) => `'c${index}': 'VARCHAR'`);
-  const options = `columns = {${[...texts, `'mark': 'VARCHAR'`].join(', ')}}, auto_detect = false, header = false, delim = ',',
-    quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false, new_line = '\\n', hive_partitioning = false,
-    max_line_size = ${room}, buffer_size = ${room * 2}, parallel = false`;
-  const list = columns.map(({ name, type }, index) => {
-    const value = type === 'BLOB' ? `unhex(c${index}[3:])` : `c${index}::${type}`;
-    return `${value} as ${quoteIdentifier(name)}`;
-  });
   const written = format === 'parquet' ? 'format parquet, compression zstd' : 'format json';
-  const query = `copy (select ${list.join(', ')} from read_csv(${quotePath(lines)}, ${options})) to ${quoteLiteral(file)} (${written})`;
+  const query = `copy (select ${spoolList(columns)} from read_parquet(${quotePath(rows)})) to ${quoteLiteral(file)} (${written})`;
   await duck.use((connection) => duckRows(connection, query));
 }
 

@@ -91,7 +91,7 @@ test('shards that are there are left alone, unless they are to be replaced', asy
 });
 
 test.each([
-  [['nowhere', '--to', 'x'], /Table nowhere does not exist/],
+  [['nowhere', '--to', 'x'], /no table or view nowhere/],
   [['legal_samples'], /The place is missing/],
   [['legal_samples', '--to', 'x', '--format', 'csv'], /--format is "csv"/],
   [['legal_samples', '--to', 'x', '--shard-rows', '0'], /--shard-rows is "0"/],

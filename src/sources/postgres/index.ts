@@ -5,7 +5,8 @@ import { DrayageError } from '../../base/errors.ts';
 import { digest } from '../../base/ids.ts';
 import { quoteIdentifier, quotePath } from '../../duckdb/types.ts';
 import { type ColumnedSource, type PartitionPlan, ROW, type SourceContext } from '../../model/source.ts';
-import { spoolName, unload } from '../../postgres/unload.ts';
+import { copyOut } from '../../postgres/copy-out.ts';
+import { spoolList, unload } from '../../postgres/unload.ts';
 import { deferred, type Made } from '../deferred.ts';
 import { atOneMoment } from './connection.ts';
 import { checked, type PostgresOptions, type WholeOptions } from './options.ts';
@@ -135,13 +136,13 @@ async function bring(
         const now = await contents(client, rows, '0', server);
         if ((now.get('0') ?? 'empty') !== content) throw changed(undefined);
       }
-      await unload(client, selectOf(relation, condition), relation.columns, path, held.grow);
+      const query = selectOf(relation, condition);
+      await unload((onRow) => copyOut(client, query, onRow), relation.columns, path, held.grow);
       return relation.columns;
     });
-    const list = columns.map(({ name }, index) => `${spoolName(index)} as ${quoteIdentifier(name)}`).join(', ');
     const scan = `read_parquet(${quotePath(path)}, file_row_number = true, hive_partitioning = false)`;
     return {
-      relation: `select ${list}, file_row_number + 1 as ${quoteIdentifier(ROW)} from ${scan}`,
+      relation: `select ${spoolList(columns)}, file_row_number + 1 as ${quoteIdentifier(ROW)} from ${scan}`,
       async *faults() {},
       close: () => held.release(),
     };

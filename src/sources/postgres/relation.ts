@@ -1,4 +1,4 @@
-import type { Client, FieldDef } from 'pg';
+import type { ClientBase, FieldDef } from 'pg';
 import { DrayageError } from '../../base/errors.ts';
 import { digest } from '../../base/ids.ts';
 import { wayOut } from '../../postgres/decode/index.ts';
@@ -41,7 +41,7 @@ interface About {
 }
 
 /** @throws SOURCE_INVALID for columns that cannot be told apart; what the server says of a query that it refuses */
-export async function describeRelation(client: Client, options: WholeOptions): Promise<Relation> {
+export async function describeRelation(client: ClientBase, options: WholeOptions): Promise<Relation> {
   const about = options.table === undefined ? undefined : await lookUp(client, options.table);
   // A comment at the end of the query ends with its line; a semicolon would end the statement.
   const sql = about?.sql ?? `(${options.query!.replace(/[;\s]+$/, '')}\n) q`;
@@ -68,7 +68,7 @@ export async function describeRelation(client: Client, options: WholeOptions): P
   return { sql, name: options.table!, columns, shape, table };
 }
 
-async function lookUp(client: Client, name: string): Promise<About> {
+async function lookUp(client: ClientBase, name: string): Promise<About> {
   const { rows } = await client.query<About>(
     `select c.oid::int8::float8 as oid, format('%I.%I', n.nspname, c.relname) as sql, c.relkind as kind, size.*,
        (select a.attname from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
@@ -90,7 +90,7 @@ async function lookUp(client: Client, name: string): Promise<About> {
   });
 }
 
-async function typeNames(client: Client, fields: readonly FieldDef[]): Promise<string[]> {
+async function typeNames(client: ClientBase, fields: readonly FieldDef[]): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select format_type(oid, modifier) as name from unnest($1::oid[], $2::int[]) with ordinality t (oid, modifier, n) order by n`,
     [fields.map(({ dataTypeID }) => dataTypeID), fields.map(({ dataTypeModifier }) => dataTypeModifier)],
@@ -103,7 +103,7 @@ interface Declared {
   dimensions: number;
 }
 
-async function declaredColumns(client: Client, oid: number): Promise<Map<string, Declared>> {
+async function declaredColumns(client: ClientBase, oid: number): Promise<Map<string, Declared>> {
   const { rows } = await client.query<Declared & { name: string }>(
     `select attname as name, format_type(atttypid, atttypmod) as type, attndims as dimensions
      from pg_attribute where attrelid = $1::oid and attnum > 0 and not attisdropped`,
