@@ -157,6 +157,7 @@ describe('files', () => {
       'bench/loader.ts',
       'bench/queue.ts',
       'bench/sources.ts',
+      'bench/out.ts',
       'bench/web.ts',
     ];
     const used = new Set([...entries, ...imports.map(({ to }) => to)]);

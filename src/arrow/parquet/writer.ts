@@ -10,7 +10,7 @@ const CONVERTED = { map: 1, list: 3 };
 /** As many as DuckDB puts into a row group. */
 const ROW_GROUP_ROWS = 122_880;
 /** What may lie in memory before it is written. */
-const ROW_GROUP_BYTES = 16 * 1024 * 1024;
+const ROW_GROUP_BYTES = 8 * 1024 * 1024;
 
 interface Chunk {
   leaf: LeafColumn;
