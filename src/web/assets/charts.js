@@ -12,6 +12,11 @@ const STATES = [
   ['pending', 'pending', '--pending'],
 ];
 
+/** Seconds that a clock has names for. */
+const STEPS = [
+  0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800,
+];
+
 const drawn = new WeakMap();
 const numbers = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
@@ -77,7 +82,7 @@ function plot(place, data) {
       x: { time: false },
       y: { range: (_plot, _low, high) => [0, high > 0 ? high * (kind === 'speed' ? 1.1 : 1) : 1] },
     },
-    axes: [axis(duration, 34), axis((value) => numbers.format(value), 48)],
+    axes: [{ ...axis(duration, 34), incrs: STEPS }, axis((value) => numbers.format(value), 48)],
     cursor: { points: { show: kind === 'speed' }, y: false },
     series: [{}, ...series],
     hooks: { setCursor: [(chart) => tell(chart, tip, kind)] },

@@ -38,7 +38,7 @@ function figure(value: Content, label: Content): Html {
 }
 
 function partitionsOf(run: ListedRun): Content {
-  const settled = run.partitions_total - run.partitions_pending - run.partitions_running;
+  const settled = run.partitions_done + run.partitions_skipped + run.partitions_failed;
   return html`${count(settled)} of ${plural(run.partitions_total, 'partition')}`;
 }
 

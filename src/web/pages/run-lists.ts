@@ -46,7 +46,7 @@ export function failedSection({ run, partitions_failed }: ListedRun, failed: rea
   const list = table(
     failed,
     [
-      { title: 'Partition', cell: partitionLink },
+      { title: 'Partition', cell: partitionLink, wide: true },
       { title: 'Attempts', cell: ({ attempt }) => attempt, figures: true },
       { title: 'Error', cell: errorOf, wide: true },
     ],
@@ -107,10 +107,10 @@ export function rejectTable(rejects: Rejects, most = ROW_SHOWN): Html {
   return table(
     rejects,
     [
-      { title: 'File', cell: ({ file }) => html`<span class="path">${file}</span>` },
+      { title: 'File', cell: ({ file }) => html`<span class="path">${file}</span>`, wide: true },
       { title: 'Row', cell: ({ row }) => number(row), figures: true },
       { title: 'Column', cell: ({ column }) => column ?? html`<span class="none">–</span>` },
-      { title: 'Why', cell: ({ message }) => message },
+      { title: 'Why', cell: ({ message }) => message, wide: true },
       { title: 'Row as it came', cell: ({ raw }) => html`<code class="raw">${shorten(raw, most)}</code>`, wide: true },
     ],
     'Rejected rows',

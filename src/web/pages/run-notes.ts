@@ -44,7 +44,7 @@ function partitionTable(partitions: Verification['partitions']): Html {
       { title: 'Table', cell: ({ table: name }) => name },
       { title: 'Missing', cell: ({ missing }) => count(missing), figures: true },
       { title: 'Different', cell: ({ different }) => count(different), figures: true },
-      { title: 'Problem', cell: ({ problem }) => problem },
+      { title: 'Problem', cell: ({ problem }) => problem, wide: true },
     ],
     'Partitions with something wrong',
   );
@@ -63,11 +63,11 @@ function differenceTable(differences: readonly NamedDifference[]): Html {
   return table(
     fields,
     [
-      { title: 'Row', cell: ({ table: name, row }) => html`${name}, ${row}` },
+      { title: 'Row', cell: ({ table: name, row }) => html`${name}, ${row}`, wide: true },
       { title: 'What', cell: ({ kind }) => kind },
       { title: 'Column', cell: ({ column }) => column },
-      { title: 'Source', cell: ({ source }) => value(source) },
-      { title: 'Target', cell: ({ target }) => value(target) },
+      { title: 'Source', cell: ({ source }) => value(source), wide: true },
+      { title: 'Target', cell: ({ target }) => value(target), wide: true },
     ],
     'Rows that differ',
   );

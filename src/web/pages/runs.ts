@@ -97,9 +97,10 @@ function progress(run: ListedRun): Content {
   return html`<span class="progress">${bar(sharesOf(run), label)}<span>${percentOf(run)} %</span></span>`;
 }
 
-/** Only what has ended is shown as 100. */
-export function percentOf({ percent }: ListedRun): string {
-  return String(Math.floor(percent));
+/** Of the partitions, those that are settled and not given up; 100 is only shown for all of them. */
+export function percentOf({ percent, partitions_cancelled, partitions_total }: ListedRun): string {
+  const cancelled = partitions_total === 0 ? 0 : (100 * partitions_cancelled) / partitions_total;
+  return String(Math.floor(percent - cancelled));
 }
 
 export function sharesOf(run: ListedRun) {
