@@ -1,11 +1,13 @@
 import type { ClientBase, Pool, PoolClient } from 'pg';
 import { EXIT, explain } from '../../base/errors.ts';
-import type { SourceContext } from '../../model/source.ts';
+import type { PartitionPlan, SourceContext } from '../../model/source.ts';
 import type { ColumnMapping } from '../../runs/column-mapping.ts';
 import type { PreparedJob } from '../../runs/prepare.ts';
+import type { Forecast } from '../../runs/sample.ts';
 import type { Services } from '../../runs/services.ts';
+import { describeForecast } from '../forecast.ts';
 import { bytes, count, plural, table } from '../format.ts';
-import { type Invocation, PARAM_OPTION, type Verb, withServices } from '../verb.ts';
+import { type Invocation, PARAM_OPTION, type Verb, wholeNumber, withServices } from '../verb.ts';
 import { prepare } from './enqueue.ts';
 
 interface PlannedPartition {
@@ -22,6 +24,8 @@ interface Plan {
   targets: { table: string; exists: boolean; mode: string }[];
   partitions: PlannedPartition[];
   mappings: ColumnMapping[][];
+  /** With --sample: what loading some partitions for a try has told. */
+  sample?: Forecast;
 }
 
 const PARTITIONS_SHOWN = 30;
@@ -31,6 +35,7 @@ export const plan: Verb = {
   summary: 'show partitions, rows, bytes, targets and type mapping, touching nothing',
   options: [
     [...PARAM_OPTION],
+    ['--sample <n>', 'load so many partitions for a try, roll that back, and predict time, rejects and size'],
     ['--ddl', "print the statements that would create the tables from the source's columns"],
   ],
   example: 'dray plan legal-samples --param path=data/legal',
@@ -43,10 +48,12 @@ export const plan: Verb = {
       out.answer({ statements }, () => statements.map((statement) => `${statement};`).join('\n\n'));
       return EXIT.done;
     }
-    const found = await planning(invocation, planned);
-    out.answer(found, () => describe(found));
+    const sample = options.sample === undefined ? 0 : wholeNumber(options.sample, '--sample');
+    const found = await planning(invocation, (...given) => planned(...given, sample));
+    out.answer(found, () => describe(found, invocation.config.concurrency));
     if (found.partitions.every(({ problem }) => problem)) return EXIT.usage;
-    return found.partitions.some(({ problem }) => problem) ? EXIT.failures : EXIT.done;
+    const failing = [...found.partitions, ...(found.sample?.tried ?? [])].some(({ problem }) => problem);
+    return failing ? EXIT.failures : EXIT.done;
   },
 };
 
@@ -88,6 +95,7 @@ async function planned(
   services: Services,
   prepared: PreparedJob,
   context: SourceContext,
+  sample: number,
 ): Promise<Plan> {
   const { pool } = services;
   const columnsOf = await inspectSource(asClient(pool), prepared, context);
@@ -97,7 +105,10 @@ async function planned(
   const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: false, signal: context.signal }));
   const planner = new Planner(prepared, routes, context, lake);
   const partitions: (PlannedPartition & { fingerprint: string })[] = [];
-  for await (const { key, rows, bytes: size, problem, fingerprint } of planner.partitions()) {
+  const plans: PartitionPlan[] = [];
+  for await (const plan of planner.partitions()) {
+    const { key, rows, bytes: size, problem, fingerprint } = plan;
+    if (sample > 0 && !problem) plans.push(plan);
     const why = problem ? explain(problem) : null;
     partitions.push({ partition: key, rows, bytes: size, loaded: false, problem: why, fingerprint });
   }
@@ -105,6 +116,9 @@ async function planned(
   const ledger = lake?.ledger ?? tableLedger(routes.map((route) => route.table.oid));
   const fingerprints = partitions.map(({ fingerprint }) => fingerprint);
   const there = await ledger.find(asClient(pool), fingerprints);
+  const open = plans.filter(({ fingerprint }) => !there.has(fingerprint));
+  const { trySample } = await import('../../runs/sample.ts');
+  const tried = sample > 0 && (await trySample(services, prepared, open, sample, context));
   const datasets = (prepared.lake?.datasets ?? []).map(({ dataset }) => {
     return { table: `${lake!.root}/${dataset}`, exists: lake!.id !== undefined, mode: 'lake' };
   });
@@ -119,10 +133,11 @@ async function planned(
     targets: [...tables, ...datasets],
     partitions: partitions.map(({ fingerprint, ...rest }) => ({ ...rest, loaded: there.has(fingerprint) })),
     mappings: planner.mappings(),
+    ...(tried ? { sample: tried } : {}),
   };
 }
 
-function describe({ job, source, targets, partitions, mappings }: Plan): string {
+function describe({ job, source, targets, partitions, mappings, sample }: Plan, concurrency: number): string {
   const rows = partitions.reduce((sum, partition) => sum + (partition.rows ?? 0), 0);
   const size = partitions.reduce((sum, partition) => sum + (partition.bytes ?? 0), 0);
   const unknown = partitions.some((partition) => partition.rows === null) ? ' at least' : '';
@@ -150,5 +165,9 @@ function describe({ job, source, targets, partitions, mappings }: Plan): string 
       ]),
     );
   }
-  return parts.join('\n\n');
+  if (sample) parts.push(describeForecast(sample, concurrency));
+  const next = sample
+    ? `"dray run ${job}" loads it.`
+    : `"dray plan ${job} --sample 3" tries some of it, "dray run ${job}" loads it.`;
+  return [...parts, next].join('\n\n');
 }
