@@ -11,6 +11,8 @@ import { VERBS } from './verbs/index.ts';
 
 const VERSION: string = createRequire(import.meta.url)('../../package.json').version;
 
+const FIRST_STEPS = '"dray init" writes a job from the columns of a file, "dray run JOB" loads it; docs/quick-start.md';
+
 const EXIT_CODES =
   'Exit codes: 0 done, 1 finished with failures or rejects, 2 wrong usage, 3 a service is out of reach, 130 interrupted.';
 
@@ -38,7 +40,7 @@ async function parse(argv: readonly string[], out: Output): Promise<number> {
   const program = new Command('dray')
     .description('Hauls data into Postgres as durable background jobs, exactly once.')
     .version(VERSION)
-    .addHelpText('after', `\n${EXIT_CODES}`)
+    .addHelpText('after', `\nNew here: ${FIRST_STEPS}\n${EXIT_CODES}`)
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });

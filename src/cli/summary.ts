@@ -67,7 +67,7 @@ function describePartitions({ partitions }: RunReport): string {
 function nextSteps({ run, state: name, rows, partitions }: RunReport): string[] {
   const steps: string[] = [];
   if (name === 'succeeded')
-    steps.push(`  next        "dray db open" lets psql look at the table, "dray status" lists all runs`);
+    steps.push(`  next        "dray verify ${run}" proves it, "dray serve" shows it, "dray db open" lets psql look`);
   if (rows.rejected > 0) steps.push(`  next        "dray rejects ${run}" shows the rejected rows and why`);
   if (name === 'failed' && partitions.failed > 0) {
     steps.push(`  next        mend the cause; then "dray retry ${run}" takes up what has failed`);
