@@ -38,6 +38,7 @@ const HOMES: Record<string, readonly string[]> = {
   '@fastify/rate-limit': ['src/web'],
   '@fastify/static': ['src/web'],
   'prom-client': ['src/runs'],
+  '@opentelemetry/api': ['src/base'],
   '@aws-sdk/client-s3': ['src/store'],
   '@aws-sdk/lib-storage': ['src/store'],
   '@aws-sdk/client-dynamodb': ['src/store', 'jobs/samples'],

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { DrayageError } from '../base/errors.ts';
 import { Ticker } from '../base/ticker.ts';
+import { AttemptSpans } from '../base/trace.ts';
 import { type Claimed, claimPartitions } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { hasRoom, workersOn } from '../control/limits.ts';
@@ -26,6 +27,7 @@ import { Pace } from './pace.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { runRoutes } from './routes.ts';
 import type { Services } from './services.ts';
+import { traceAttempt } from './spans.ts';
 
 const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
@@ -204,19 +206,22 @@ export class Executor {
     const ledger = lake?.ledger ?? tableLedger(routes.map(({ table }) => table.oid));
     const startedMs = performance.now();
     const seconds = new Map<number, number>();
-    const committed = await commitPack(
+    const spans = new AttemptSpans();
+    const committing = commitPack(
       pool,
       this.#boss,
       { name, run: row, ledger, attempts },
       async (client, partition, keepRejects) => {
         const begunMs = performance.now();
         events.emit('attemptStarted', refOf(partition, row.job));
-        const outcome = await this.#loadOne(work, partition, { client, routes, lake, keepRejects });
+        const load = () => this.#loadOne(work, partition, { client, routes, lake, keepRejects });
+        const outcome = await traceAttempt(spans, partition, row.job, load);
         seconds.set(partition.id, (performance.now() - begunMs) / 1000);
         return outcome;
       },
       { signal: holding.signal, enough: () => performance.now() - startedMs > PACK_MS },
     );
+    const committed = await spans.until(committing);
     for (const one of committed) this.#report(row.job, one, seconds);
     return committed.length;
   }

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { stretched, traced } from '../base/trace.ts';
 import type { Partition } from '../control/claims.ts';
 import type { Route } from '../model/route.ts';
 import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../model/sink.ts';
@@ -45,7 +46,8 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
   const { routes, source, plan, context, only, keepRejects } = load;
   const total = new Total();
   await withPartition(source, plan, context, async (opened) => {
-    const spooled = await opened.spool(load);
+    const takenApart = routes.some(({ transform }) => transform?.kind === 'records');
+    const spooled = await (takenApart ? traced('transform', {}, () => opened.spool(load)) : opened.spool(load));
     if (spooled) {
       total.add(spooled.counts);
       total.warnings.push(...spooled.warnings);
@@ -82,21 +84,24 @@ async function loadRoute(
   total: Total,
 ): Promise<void> {
   const { table, target, seen } = route;
-  const reading = await opened.reading(route, rows);
+  const within = { 'db.collection.name': table.sql };
+  const reading = await traced('transform', within, () => opened.reading(route, rows));
   const before = total.counts.read;
-  const { coercions, checksum, ...counts } = await loadIntoPostgres({
-    client,
-    table,
-    target,
-    columns: mapColumns(reading.schema, table, target),
-    batches: (keep) => pace.over(reading.batches(keep), signal),
-    ...(reading.only ? { only: reading.only } : {}),
-    keepRejects,
-    onProgress: (read) => onProgress(before + read),
-    expectConflicts: conflicts.has(table.sql),
-    onConflict: () => conflicts.add(table.sql),
-    ...(seen ? { seen } : {}),
-  });
+  const { coercions, checksum, ...counts } = await traced('load', within, () =>
+    loadIntoPostgres({
+      client,
+      table,
+      target,
+      columns: mapColumns(reading.schema, table, target),
+      batches: (keep) => pace.over(stretched('read', reading.batches(keep)), signal),
+      ...(reading.only ? { only: reading.only } : {}),
+      keepRejects,
+      onProgress: (read) => onProgress(before + read),
+      expectConflicts: conflicts.has(table.sql),
+      onConflict: () => conflicts.add(table.sql),
+      ...(seen ? { seen } : {}),
+    }),
+  );
   total.add(counts);
   total.checksum.addSum(checksum);
   if (coercions.length > 0) total.coercions.set(table.sql, coercions);

@@ -21,7 +21,9 @@ afterAll(async () => {
 test('the quick start does what it says, from a file to the proof', async () => {
   const page = await readFile(join(ROOT, 'docs/quick-start.md'), 'utf8');
   const sections = page.split(/^## /m).slice(1, 6);
-  const blocks = sections.flatMap((section) => [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!));
+  const blocks = sections.flatMap((section) =>
+    [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!),
+  );
   const dray = `npx() { shift; '${process.execPath}' '${join(ROOT, 'src/cli/bin.js')}' "$@"; }\n`;
   const child = spawn('bash', ['-c', dray + blocks.join('\n')], { cwd: project.root, env: project.env });
   const [stdout, stderr] = await Promise.all([

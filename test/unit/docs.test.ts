@@ -33,7 +33,9 @@ test.each(pages)('%s links to what is there', async (page) => {
 
 test('the index names every page but those of single jobs', async () => {
   const index = await read('docs/README.md');
-  expect(found.filter((name) => name !== 'README.md' && !name.includes('/') && !index.includes(`(${name})`))).toEqual([]);
+  expect(found.filter((name) => name !== 'README.md' && !name.includes('/') && !index.includes(`(${name})`))).toEqual(
+    [],
+  );
 });
 
 test('the page about errors has every code, with its exit status and whether another attempt can help', async () => {
