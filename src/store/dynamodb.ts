@@ -1,17 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type AttributeValue,
-  DescribeTableCommand,
-  DynamoDBClient,
-  QueryCommand,
-  type QueryCommandOutput,
-  ScanCommand,
-  type ScanCommandInput,
-} from '@aws-sdk/client-dynamodb';
+import type * as Sdk from '@aws-sdk/client-dynamodb';
 import { dynamoError } from './dynamodb-errors.ts';
 
 export type { AttributeValue } from '@aws-sdk/client-dynamodb';
-export type Item = Record<string, AttributeValue>;
+export type Item = Record<string, Sdk.AttributeValue>;
 
 /** What is not left to the SDK's own sources: environment, shared configuration files, roles. */
 export interface DynamoOptions {
@@ -54,13 +46,31 @@ export function dynamoStore(options: DynamoOptions = {}): DynamoStore {
   return store;
 }
 
+interface Connected {
+  sdk: typeof Sdk;
+  client: Sdk.DynamoDBClient;
+}
+
 /** Tables of DynamoDB, which are only ever read. What fails is thrown as an error of ours (dynamodb-errors.ts). */
 export class DynamoStore {
-  readonly #client: DynamoDBClient;
+  readonly #options: DynamoOptions;
   readonly #budget: ReadBudget | undefined;
+  #connected: Promise<Connected> | undefined;
 
-  constructor({ endpoint, region, readUnits }: DynamoOptions) {
-    this.#client = new DynamoDBClient({
+  constructor(options: DynamoOptions) {
+    this.#options = options;
+    this.#budget = options.readUnits === undefined ? undefined : new ReadBudget(options.readUnits);
+  }
+
+  /** The SDK is loaded when it is needed: its memory is not spent on those who have nothing in DynamoDB. */
+  #connect(): Promise<Connected> {
+    this.#connected ??= import('@aws-sdk/client-dynamodb').then((sdk) => ({ sdk, client: this.#makeClient(sdk) }));
+    return this.#connected;
+  }
+
+  #makeClient(sdk: typeof Sdk): Sdk.DynamoDBClient {
+    const { endpoint, region } = this.#options;
+    return new sdk.DynamoDBClient({
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),
       // Slows down by itself when DynamoDB throttles.
@@ -68,13 +78,12 @@ export class DynamoStore {
       maxAttempts: ATTEMPTS,
       requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
     });
-    this.#budget = readUnits === undefined ? undefined : new ReadBudget(readUnits);
   }
 
   /** @throws SOURCE_MISSING */
   async describe(table: string, signal: AbortSignal): Promise<TableAbout> {
-    const { Table } = await this.#ask(table, signal, (options) =>
-      this.#client.send(new DescribeTableCommand({ TableName: table }), options),
+    const { Table } = await this.#ask(table, signal, ({ client, sdk }, options) =>
+      client.send(new sdk.DescribeTableCommand({ TableName: table }), options),
     );
     const partitionKey = Table?.KeySchema?.find(({ KeyType }) => KeyType === 'HASH')?.AttributeName ?? '';
     const type = Table?.AttributeDefinitions?.find(
@@ -89,7 +98,7 @@ export class DynamoStore {
     const names: Record<string, string> = {};
     for (const [index, name] of (attributes ?? []).entries()) names[`#a${index}`] = name;
     if (begins) names['#begins'] = begins.attribute;
-    const input: ScanCommandInput = {
+    const input: Sdk.ScanCommandInput = {
       TableName: table,
       Segment: segment,
       TotalSegments: segments,
@@ -104,13 +113,13 @@ export class DynamoStore {
         : {}),
       ...(Object.keys(names).length > 0 ? { ExpressionAttributeNames: names } : {}),
     };
-    yield* this.#pages(table, signal, (start, options) =>
-      this.#client.send(new ScanCommand({ ...input, ...start }), options),
+    yield* this.#pages(table, signal, ({ client, sdk }, start, options) =>
+      client.send(new sdk.ScanCommand({ ...input, ...start }), options),
     );
   }
 
   /** All items of one partition key, in the order of their sort key, page by page. */
-  async *query(table: string, name: string, value: AttributeValue, consistent: boolean, signal: AbortSignal) {
+  async *query(table: string, name: string, value: Sdk.AttributeValue, consistent: boolean, signal: AbortSignal) {
     const input = {
       TableName: table,
       KeyConditionExpression: '#key = :key',
@@ -119,8 +128,8 @@ export class DynamoStore {
       ConsistentRead: consistent,
       ReturnConsumedCapacity: 'TOTAL' as const,
     };
-    yield* this.#pages(table, signal, (start, options) =>
-      this.#client.send(new QueryCommand({ ...input, ...start }), options),
+    yield* this.#pages(table, signal, ({ client, sdk }, start, options) =>
+      client.send(new sdk.QueryCommand({ ...input, ...start }), options),
     );
   }
 
@@ -129,15 +138,16 @@ export class DynamoStore {
     table: string,
     signal: AbortSignal,
     ask: (
+      connected: Connected,
       start: { ExclusiveStartKey?: Item },
       options: { abortSignal: AbortSignal },
-    ) => Promise<Pick<QueryCommandOutput, 'Items' | 'LastEvaluatedKey' | 'ConsumedCapacity'>>,
+    ) => Promise<Pick<Sdk.QueryCommandOutput, 'Items' | 'LastEvaluatedKey' | 'ConsumedCapacity'>>,
   ): AsyncGenerator<Item[]> {
     let last: Item | undefined;
     do {
       await this.#budget?.admit(signal);
       const start = last ? { ExclusiveStartKey: last } : {};
-      const page = await this.#ask(table, signal, (options) => ask(start, options));
+      const page = await this.#ask(table, signal, (connected, options) => ask(connected, start, options));
       this.#budget?.spend(page.ConsumedCapacity?.CapacityUnits ?? 0);
       if (page.Items && page.Items.length > 0) yield page.Items;
       last = page.LastEvaluatedKey;
@@ -147,10 +157,10 @@ export class DynamoStore {
   async #ask<Answer>(
     table: string,
     signal: AbortSignal,
-    send: (options: { abortSignal: AbortSignal }) => Promise<Answer>,
+    send: (connected: Connected, options: { abortSignal: AbortSignal }) => Promise<Answer>,
   ): Promise<Answer> {
     try {
-      return await send({ abortSignal: signal });
+      return await send(await this.#connect(), { abortSignal: signal });
     } catch (error) {
       throw dynamoError(error, table, signal);
     }

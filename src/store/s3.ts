@@ -1,17 +1,5 @@
 import type { Readable } from 'node:stream';
-import {
-  AbortMultipartUploadCommand,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListMultipartUploadsCommand,
-  type ListMultipartUploadsCommandInput,
-  type ListMultipartUploadsCommandOutput,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
+import type * as Sdk from '@aws-sdk/client-s3';
 import { DrayageError } from '../base/errors.ts';
 import { s3Error } from './s3-errors.ts';
 
@@ -77,12 +65,29 @@ export function s3Store(options: S3Options = {}): S3Store {
   return store;
 }
 
+interface Connected {
+  sdk: typeof Sdk;
+  client: Sdk.S3Client;
+}
+
 /** Objects of S3, or of anything that speaks its protocol. What fails is thrown as an error of ours (s3-errors.ts). */
 export class S3Store {
-  readonly #client: S3Client;
+  readonly #options: S3Options;
+  #connected: Promise<Connected> | undefined;
 
-  constructor({ endpoint, region, pathStyle }: S3Options) {
-    const client: S3Client = new S3Client({
+  constructor(options: S3Options) {
+    this.#options = options;
+  }
+
+  /** The SDK is loaded when it is needed: its 30 MB are not spent on those who have nothing in S3. */
+  #connect(): Promise<Connected> {
+    this.#connected ??= import('@aws-sdk/client-s3').then((sdk) => ({ sdk, client: this.#makeClient(sdk) }));
+    return this.#connected;
+  }
+
+  #makeClient(sdk: typeof Sdk): Sdk.S3Client {
+    const { endpoint, region, pathStyle } = this.#options;
+    const client: Sdk.S3Client = new sdk.S3Client({
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),
       followRegionRedirects: true,
@@ -93,14 +98,14 @@ export class S3Store {
       responseChecksumValidation: 'WHEN_REQUIRED',
       requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
     });
-    this.#client = client;
+    return client;
   }
 
   /** @throws SOURCE_MISSING */
   async head(location: S3Location, signal?: AbortSignal): Promise<S3Object> {
     const { bucket: Bucket, key: Key } = location;
-    const found = await this.#ask(location, signal, (options) =>
-      this.#client.send(new HeadObjectCommand({ Bucket, Key }), options),
+    const found = await this.#ask(location, signal, ({ client, sdk }, options) =>
+      client.send(new sdk.HeadObjectCommand({ Bucket, Key }), options),
     );
     return {
       ...location,
@@ -116,8 +121,8 @@ export class S3Store {
     let token: string | undefined;
     do {
       const input = { Bucket: bucket, Prefix, ...(token === undefined ? {} : { ContinuationToken: token }) };
-      const page = await this.#ask(location, signal, (options) =>
-        this.#client.send(new ListObjectsV2Command(input), options),
+      const page = await this.#ask(location, signal, ({ client, sdk }, options) =>
+        client.send(new sdk.ListObjectsV2Command(input), options),
       );
       for (const { Key: key = '', Size: size = 0, ETag: etag = '', LastModified } of page.Contents ?? []) {
         yield { bucket, key, size, etag, modifiedMs: LastModified?.getTime() ?? 0 };
@@ -162,8 +167,8 @@ export class S3Store {
   /** Writes a small object at once. */
   async put(location: S3Location, body: Uint8Array | string, signal?: AbortSignal): Promise<void> {
     const { bucket: Bucket, key: Key } = location;
-    await this.#ask(location, signal, (options) =>
-      this.#client.send(new PutObjectCommand({ Bucket, Key, Body: Buffer.from(body as Uint8Array) }), options),
+    await this.#ask(location, signal, ({ client, sdk }, options) =>
+      client.send(new sdk.PutObjectCommand({ Bucket, Key, Body: Buffer.from(body as Uint8Array) }), options),
     );
   }
 
@@ -173,8 +178,9 @@ export class S3Store {
    */
   async upload(location: S3Location, body: Readable, signal?: AbortSignal): Promise<void> {
     const { bucket: Bucket, key: Key } = location;
+    const [{ Upload }, { client }] = await Promise.all([import('@aws-sdk/lib-storage'), this.#connect()]);
     const upload = new Upload({
-      client: this.#client,
+      client,
       params: { Bucket, Key, Body: body },
       partSize: PART_BYTES,
       queueSize: PARTS_AT_ONCE,
@@ -197,8 +203,8 @@ export class S3Store {
     for (let first = 0; first < keys.length; first += DELETE_BATCH) {
       const Objects = keys.slice(first, first + DELETE_BATCH).map((Key) => ({ Key }));
       const location = { bucket, key: keys[first]! };
-      const { Errors: errors = [] } = await this.#ask(location, signal, (options) =>
-        this.#client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }), options),
+      const { Errors: errors = [] } = await this.#ask(location, signal, ({ client, sdk }, options) =>
+        client.send(new sdk.DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }), options),
       );
       const [failed] = errors;
       if (!failed) continue;
@@ -213,13 +219,16 @@ export class S3Store {
     let [KeyMarker, UploadIdMarker]: (string | undefined)[] = [];
     for (;;) {
       const input = { Bucket, Prefix, ...(KeyMarker ? { KeyMarker, UploadIdMarker } : {}) };
-      const page: ListMultipartUploadsCommandOutput = await this.#ask(location, signal, (options) =>
-        this.#client.send(new ListMultipartUploadsCommand(input as ListMultipartUploadsCommandInput), options),
+      const page: Sdk.ListMultipartUploadsCommandOutput = await this.#ask(
+        location,
+        signal,
+        ({ client, sdk }, options) =>
+          client.send(new sdk.ListMultipartUploadsCommand(input as Sdk.ListMultipartUploadsCommandInput), options),
       );
       for (const { Key, UploadId } of page.Uploads ?? []) {
         if (Key === undefined || !keys.has(Key)) continue;
-        await this.#ask({ bucket: Bucket, key: Key }, signal, (options) =>
-          this.#client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options),
+        await this.#ask({ bucket: Bucket, key: Key }, signal, ({ client, sdk }, options) =>
+          client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options),
         );
       }
       if (!page.IsTruncated) return;
@@ -233,17 +242,18 @@ export class S3Store {
     const range =
       start === 0 && end === undefined ? {} : { Range: `bytes=${start}-${end === undefined ? '' : end - 1}` };
     const input = { Bucket, Key, ...range, ...(etag ? { IfMatch: etag } : {}) };
-    const found = await this.#client.send(new GetObjectCommand(input), signal ? { abortSignal: signal } : {});
+    const { client, sdk } = await this.#connect();
+    const found = await client.send(new sdk.GetObjectCommand(input), signal ? { abortSignal: signal } : {});
     return { body: found.Body as Readable, found: found.ETag, size: found.ContentLength };
   }
 
   async #ask<Answer>(
     location: S3Location,
     signal: AbortSignal | undefined,
-    send: (options: { abortSignal?: AbortSignal }) => Promise<Answer>,
+    send: (connected: Connected, options: { abortSignal?: AbortSignal }) => Promise<Answer>,
   ): Promise<Answer> {
     try {
-      return await send(signal ? { abortSignal: signal } : {});
+      return await send(await this.#connect(), signal ? { abortSignal: signal } : {});
     } catch (error) {
       throw s3Error(error, s3Uri(location), signal);
     }

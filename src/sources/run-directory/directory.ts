@@ -4,7 +4,7 @@ import { matchesGlob } from 'node:path';
 import { parseJson } from '../../base/json.ts';
 import type { SourceFault } from '../../model/source.ts';
 import { type ListedFile, unreadable } from './listing.ts';
-import { type MarkdownDocument, readMarkdown } from './markdown.ts';
+import type { MarkdownDocument } from './markdown.ts';
 
 /** How a file is read. */
 export type RunFileFormat = 'json' | 'markdown' | 'text';
@@ -126,7 +126,11 @@ async function readOne({ path, absolute, bytes, modifiedNs }: ListedFile, format
   const text = content.toString('utf8').replace(/^\ufeff/, '');
   const file = { path, bytes, modifiedAt: new Date(Number(modifiedNs / 1_000_000n)), format, text };
   if (format === 'text') return { file };
-  if (format === 'markdown') return { file: { ...file, markdown: readMarkdown(text) } };
+  if (format === 'markdown') {
+    // With what it needs for YAML it takes 15 MB: only of those who have such files.
+    const { readMarkdown } = await import('./markdown.ts');
+    return { file: { ...file, markdown: readMarkdown(text) } };
+  }
   try {
     return { file: { ...file, json: parseJson(text) } };
   } catch (error) {
