@@ -4,6 +4,8 @@ const inLake = {
   root: ({ lake: root }: Readonly<Record<string, string | undefined>>) => root,
   // A row whose date is missing is a row all the same.
   badDates: 'null partition',
+  // A month in which something has changed takes the place of what it was.
+  changed: 'replace',
 } as const;
 
 export default defineJob({

@@ -1,5 +1,5 @@
 import type { RunReport, TableCount } from '../runs/report.ts';
-import { count, duration, plural, state } from './format.ts';
+import { bytes, count, duration, plural, state } from './format.ts';
 
 const WARNINGS_SHOWN = 10;
 
@@ -23,6 +23,7 @@ export function describeRun(report: RunReport, tables: readonly TableCount[] = [
   for (const { table, rows: held, exact } of tables) {
     lines.push(`  table       ${table} holds ${exact ? '' : 'about '}${plural(held, 'row')}`);
   }
+  lines.push(...describeLake(report));
   for (const { table, column, loss, rows: changed } of report.coercions) {
     lines.push(`  allowed     ${loss} changed ${plural(changed, 'row')} in ${table}.${column}`);
   }
@@ -55,6 +56,19 @@ function describeErrors({ errors, partitions }: RunReport): string[] {
   return lines;
 }
 
+function describeLake({ lake, state: name }: RunReport): string[] {
+  if (!lake) return [];
+  if (!lake.manifest) {
+    const unfinished = name === 'failed' || name === 'cancelled';
+    const what = unfinished ? 'nothing was published, since a run is as a whole or not at all' : 'nothing new';
+    return [`  lake        ${lake.root}: ${what}`];
+  }
+  const lines = lake.datasets.map(({ dataset, files, rows, bytes: size }) => {
+    return `  dataset     ${dataset} has ${plural(rows, 'row')} more, in ${plural(files, 'file')} of ${bytes(size)}`;
+  });
+  return [`  lake        ${lake.root}, published as ${lake.manifest}`, ...lines];
+}
+
 function describePartitions({ partitions }: RunReport): string {
   const { total, ...states } = partitions;
   const parts = Object.entries(states).filter(([, number]) => number > 0);
@@ -64,10 +78,12 @@ function describePartitions({ partitions }: RunReport): string {
   );
 }
 
-function nextSteps({ run, state: name, rows, partitions }: RunReport): string[] {
+function nextSteps({ run, state: name, rows, partitions, lake }: RunReport): string[] {
   const steps: string[] = [];
-  if (name === 'succeeded')
-    steps.push(`  next        "dray verify ${run}" proves it, "dray serve" shows it, "dray db open" lets psql look`);
+  const look = lake
+    ? `"dray query --lake ${lake.root} 'SHOW TABLES'" looks into the lake, "dray serve" shows the run`
+    : `"dray verify ${run}" proves it, "dray serve" shows it, "dray db open" lets psql look`;
+  if (name === 'succeeded') steps.push(`  next        ${look}`);
   if (rows.rejected > 0) steps.push(`  next        "dray rejects ${run}" shows the rejected rows and why`);
   if (name === 'failed' && partitions.failed > 0) {
     steps.push(`  next        mend the cause; then "dray retry ${run}" takes up what has failed`);

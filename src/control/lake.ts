@@ -87,14 +87,19 @@ export async function datasetColumns(db: ControlDb, lake: string): Promise<Map<s
 /**
  * Decides what a run's manifest says, once and for all: its own files, those that a run which failed has left for the
  * same content, and instead of which earlier ones. To be called by one run of a lake at a time.
+ * @param replaced datasets in which a partition takes the place of what the job has written for it before
  */
-export async function decideManifest(db: ControlDb, { run_id: run, lake }: LakeRun): Promise<void> {
+export async function decideManifest(
+  db: ControlDb,
+  { run_id: run, lake }: LakeRun,
+  replaced: readonly string[],
+): Promise<void> {
   await sql`
     with decided as (
       update drayage.lake_runs set published_at = date_trunc('milliseconds', now())
       where run_id = ${run} and published_at is null returning run_id
     ), content as (
-      select p.fingerprint, p.state from drayage.partitions p, decided
+      select p.fingerprint, p.state, p.key from drayage.partitions p, decided
       where p.run_id = decided.run_id and p.state in ('done', 'skipped')
     ), added as (
       update drayage.lake_files f set added_by = ${run} from decided
@@ -107,7 +112,11 @@ export async function decideManifest(db: ControlDb, { run_id: run, lake }: LakeR
     )
     update drayage.lake_files f set removed_by = ${run} from decided
     where f.lake = ${lake} and f.removed_by is null and f.added_by is not null and f.run_id <> ${run}
-      and f.fingerprint in (select fingerprint from content where state = 'done')`.execute(db);
+      and exists (select from content c where c.state = 'done' and (c.fingerprint = f.fingerprint
+        or c.key = f.partition_key and f.dataset = any (${replaced}::text[]) and exists (
+          select from drayage.runs a join drayage.runs b using (job) where a.id = ${run} and b.id = f.run_id)))`.execute(
+    db,
+  );
 }
 
 /** What was decided. */
@@ -128,10 +137,17 @@ export async function markPublished(db: ControlDb, run: number): Promise<void> {
 }
 
 /** What a run has brought into its lake. */
-export async function lakeSummary(db: ControlDb, run: number) {
+export interface LakeSummary {
+  root: string;
+  /** The name of the manifest; null when there was nothing to publish, or the run has failed. */
+  manifest: string | null;
+  datasets: { dataset: string; files: number; rows: number; bytes: number }[];
+}
+
+export async function lakeSummary(db: ControlDb, run: number): Promise<LakeSummary | null> {
   const found = await findLakeRun(db, run);
   if (!found) return null;
-  const { rows } = await sql<{ dataset: string; files: number; rows: number; bytes: number }>`
+  const { rows } = await sql<LakeSummary['datasets'][number]>`
     select dataset, count(*) as files, sum(rows)::bigint as rows, sum(bytes)::bigint as bytes
     from drayage.lake_files where added_by = ${run} group by dataset order by dataset`.execute(db);
   const datasets = found.published ? rows : [];

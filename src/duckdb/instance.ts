@@ -86,6 +86,13 @@ export class Duck {
       );
   }
 
+  /** Raises the limit for work that is known to need so much. */
+  async reserve(connection: DuckConnection, memoryMb: number): Promise<void> {
+    if (memoryMb <= this.#memoryMb) return;
+    this.#memoryMb = memoryMb;
+    await connection.execute(`set memory_limit = '${memoryMb}MB'`);
+  }
+
   async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
     const connection = await this.connect();
     try {

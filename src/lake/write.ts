@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { rows, scan } from '../duckdb/scan.ts';
@@ -51,6 +51,8 @@ const PROBLEM = '"drayage:problem"';
 /** The places of rows without a date, of those that are left out, and of all where there are no dates. */
 const [NONE, REJECTED, ALL] = ['none', 'rejected', 'all'];
 
+/** Memory that DuckDB wants for a column that it writes, in MB, most of which it does not touch. */
+const COLUMN_MB = 0.16;
 /** From so many columns on, rows of many dates are not parted while they are read: DuckDB would hold 256 KiB for each column and date. */
 const WIDE = 200;
 const ROW_GROUP_ROWS = 122_880;
@@ -71,7 +73,7 @@ export async function writeParquet(request: WriteRequest): Promise<Written> {
   await mkdir(folder, { recursive: true });
   const placed = isPlaced(request);
   if (!placed) await run(copyTo(request, select(request), join(folder, 'all.parquet'), ''));
-  else if (columns.length < WIDE) {
+  else if (!isWide(columns)) {
     await run(`set partitioned_write_max_open_files = ${OPEN_FILES}`);
     await run(`set partitioned_write_flush_threshold = ${groupRows(request)}`);
     await run(copyTo(request, select(request), folder, `, partition_by (${PLACE})`));
@@ -94,6 +96,13 @@ export async function* rejectedRows(request: WriteRequest): AsyncGenerator<Rejec
       yield { row: number === null ? null : Number(number), column, date, raw: String(raw) };
     }
   }
+}
+
+const isWide = (columns: readonly unknown[]) => columns.length >= WIDE;
+
+/** What DuckDB cannot do without, in MB; 0 when there is nothing special about it. */
+export function neededMb(columns: readonly StoredColumn[]): number {
+  return isWide(columns) ? Math.ceil(columns.length * COLUMN_MB) : 0;
 }
 
 function isPlaced({ target, columns }: WriteRequest): boolean {
@@ -150,19 +159,32 @@ function copyTo(request: WriteRequest, query: string, path: string, more: string
   return `copy (${query}) to ${quoteLiteral(path)} (${options})`;
 }
 
-/** All rows into one file first, and out of it into one for each place. */
+/**
+ * All rows into one file first, which is often the only one; else out of it into one for each place. Only values that may
+ * not fit have to be judged before.
+ */
 async function writeWide(request: WriteRequest, run: Run): Promise<void> {
   const { columns, folder, target } = request;
   const whole = join(folder, 'whole.parquet');
-  const parted = `select ${made(columns)}, ${placeOf(request)} as ${PLACE} from (${judged(request)})`;
-  await run(copyTo(request, parted, whole, ''));
-  const read = `read_parquet(${quotePath(whole)}, hive_partitioning = false)`;
-  const places = await run(`select distinct ${PLACE} as place from ${read}`);
+  const judges = columns.some(({ differs }) => differs);
+  const all = judges ? `, ${placeOf(request)} as ${PLACE} from (${judged(request)})` : ` from (${request.query})`;
+  await run(copyTo(request, `select ${made(columns)}${all}`, whole, ''));
+  const file = `read_parquet(${quotePath(whole)}, hive_partitioning = false)`;
+  const stored = columns.map(({ name, type }) => ({ name, type, from: type, expression: quoteIdentifier(name) }));
+  const own = { ...request, columns: stored, query: `select * from ${file}` };
+  const place = judges ? PLACE : placeOf(own);
+  const read = judges ? file : `(${judged(own)})`;
+  const places = await run(`select distinct ${place} as place from ${read}`);
+  const folderOf = (one: unknown) => join(folder, `drayage%3Aplace=${one}`);
+  for (const { place: one } of places) await mkdir(folderOf(one));
+  if (places.length === 1 && !judges && target.sort.length === 0) {
+    await rename(whole, join(folderOf(places[0]!.place), 'data_0.parquet'));
+    return;
+  }
   const sort = target.sort.length > 0 ? ` order by ${target.sort.map(quoteIdentifier).join(', ')}` : '';
   for (const { place: one } of places) {
-    const its = `select * exclude (${PLACE}) from ${read} where ${PLACE} = ${quoteLiteral(String(one))}${sort}`;
-    await mkdir(join(folder, `drayage%3Aplace=${one}`));
-    await run(copyTo(request, its, join(folder, `drayage%3Aplace=${one}`, 'data_0.parquet'), ''));
+    const its = `select ${made(stored)} from ${read} where ${place} = ${quoteLiteral(String(one))}${sort}`;
+    await run(copyTo(request, its, join(folderOf(one), 'data_0.parquet'), ''));
   }
   await rm(whole);
 }

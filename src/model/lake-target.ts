@@ -12,6 +12,9 @@ export type Compression = (typeof COMPRESSIONS)[number];
 export const BAD_DATES = ['reject', 'null partition'] as const;
 export type BadDates = (typeof BAD_DATES)[number];
 
+export const CHANGES = ['append', 'replace'] as const;
+export type Changed = (typeof CHANGES)[number];
+
 /** The values of a job's parameters, as `root` may use them. */
 type Params = Readonly<Record<string, string | undefined>>;
 
@@ -40,6 +43,11 @@ export interface LakeOptions<Columns extends ColumnTypes = ColumnTypes> {
    * a place in the folder `__HIVE_DEFAULT_PARTITION__`, as Hive has it.
    */
   badDates?: BadDates;
+  /**
+   * When a partition is written again because its content or the job has changed: `append` (default) leaves what an
+   * earlier run of the job has written for it, `replace` takes that out of the lake.
+   */
+  changed?: Changed;
   /** Where `s3://` is, in place of what the environment says. */
   s3?: S3Options;
 }
@@ -56,11 +64,24 @@ export interface LakeTarget<Columns extends ColumnTypes = ColumnTypes> {
   rowGroupRows: number | undefined;
   sort: readonly string[];
   badDates: BadDates;
+  changed: Changed;
   s3: S3Options;
 }
 
 const FIELDS = [
-  ...['root', 'dataset', 'columns', 'date', 'layout', 'compression', 'rowGroupRows', 'sort', 'badDates', 's3'],
+  ...[
+    'root',
+    'dataset',
+    'columns',
+    'date',
+    'layout',
+    'compression',
+    'rowGroupRows',
+    'sort',
+    'badDates',
+    'changed',
+    's3',
+  ],
 ];
 
 /** Parquet in a folder or in S3; docs/lake.md tells how it is laid out. @throws JOB_INVALID with the field at fault */
@@ -71,12 +92,14 @@ export function lake<const Columns extends ColumnTypes = ColumnTypes>(
   if (unknown) throw invalid(unknown, `is unknown.${didYouMean(unknown, FIELDS)}`);
   const { root, dataset, columns, date, rowGroupRows, sort = [], s3 = {} } = options ?? {};
   const { layout = date === undefined ? 'none' : 'day', compression = 'snappy', badDates = 'reject' } = options ?? {};
+  const { changed = 'append' } = options ?? {};
   if (typeof root !== 'function' && (typeof root !== 'string' || root === '')) {
     throw invalid('root', 'is missing: name a folder, or s3://bucket/prefix');
   }
   oneOf('layout', layout, LAYOUTS);
   oneOf('compression', compression, COMPRESSIONS);
   oneOf('badDates', badDates, BAD_DATES);
+  oneOf('changed', changed, CHANGES);
   if (layout !== 'none' && date === undefined) throw invalid('date', `is missing, and the layout is by ${layout}`);
   if (rowGroupRows !== undefined && !(Number.isInteger(rowGroupRows) && rowGroupRows > 0)) {
     throw invalid('rowGroupRows', `is ${rowGroupRows}, not a whole number of at least 1`);
@@ -90,7 +113,7 @@ export function lake<const Columns extends ColumnTypes = ColumnTypes>(
     if (missing !== undefined) throw invalid('columns', `lacks "${missing}", which date or sort name`);
   }
   const places = { root, dataset, columns, date, layout };
-  return Object.freeze({ kind: 'lake', ...places, compression, rowGroupRows, sort, badDates, s3 } as const);
+  return Object.freeze({ kind: 'lake', ...places, compression, rowGroupRows, sort, badDates, changed, s3 } as const);
 }
 
 function oneOf(field: string, value: string, known: readonly string[]): void {

@@ -50,6 +50,12 @@ export async function replayRejects(services: Services, id: number, signal: Abor
     });
   }
   const prepared = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
+  if (prepared.lake) {
+    throw new DrayageError('REPLAY_REFUSED', `The rows of run ${id} are in a lake, whose files are never changed`, {
+      where: { job: run.job, run: id },
+      hint: `Mend the rows or the transform and run the job again; with changed: 'replace' in the target that takes their place.`,
+    });
+  }
   const counts = { loaded: 0, left_out: 0, unnumbered: 0 };
   await withSourceContext(services, signal, async (context) => {
     for (const { id: partition, key } of await partitionsWithRejects(db, id)) {

@@ -1,9 +1,11 @@
 import type pg from 'pg';
 import { coercionsOf, type RunCoercion } from '../control/coercions.ts';
 import type { ControlDb } from '../control/db.ts';
+import { type LakeSummary, lakeSummary } from '../control/lake.ts';
 import { failedPartitions, warnedPartitions } from '../control/partitions.ts';
 import { latestVerification, type VerificationSummary } from '../control/verifications.ts';
 import type { RunProgress } from '../control/views.ts';
+import { ENDED } from '../model/state.ts';
 
 /** What `run --json` and `status RUN --json` print; part of the interface. */
 export interface RunReport {
@@ -29,6 +31,8 @@ export interface RunReport {
   /** What was missing or odd, and kept nothing from being loaded; of the first partitions that have any. */
   warnings: { partition: string; row: number | null; message: string }[];
   errors: { partition: string | null; code: string | null; message: string }[];
+  /** What the run has published, when it has ended; null for a job that fills tables. */
+  lake: LakeSummary | null;
 }
 
 /** How full a target is after a run. */
@@ -99,5 +103,6 @@ export async function reportRun(db: ControlDb, progress: RunProgress): Promise<R
     verification: (await latestVerification(db, progress.run)) ?? null,
     warnings: warned.flatMap(({ key, warnings }) => warnings.map((warning) => ({ partition: key, ...warning }))),
     errors,
+    lake: ENDED.some((ended) => ended === progress.state) ? await lakeSummary(db, progress.run) : null,
   };
 }

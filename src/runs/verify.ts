@@ -46,6 +46,12 @@ export async function verifyRun(services: Services, id: number, options: VerifyO
     });
   }
   const opened = { id, prepared: await jobOf(services, run) };
+  if (opened.prepared.lake) {
+    throw new DrayageError('VERIFY_REFUSED', `The rows of run ${id} are in a lake`, {
+      where: { job: run.job, run: id },
+      hint: `Its manifest has the checksum of every file; "dray query --lake ${opened.prepared.lake.root}" asks what is in them.`,
+    });
+  }
   const found = await withSourceContext(services, options.signal, (context) =>
     transaction(
       pool,

@@ -14,7 +14,14 @@ import { describe } from '../../duckdb/scan.ts';
 import { mergeColumns, type StoredColumn, storedColumns } from '../../lake/columns.ts';
 import { dateFolder } from '../../lake/dates.ts';
 import { type TextRows, textLines, textQuery } from '../../lake/texts.ts';
-import { type RejectedRow, rejectedRows, type WriteRequest, type WrittenFile, writeParquet } from '../../lake/write.ts';
+import {
+  neededMb,
+  type RejectedRow,
+  rejectedRows,
+  type WriteRequest,
+  type WrittenFile,
+  writeParquet,
+} from '../../lake/write.ts';
 import type { Route } from '../../model/route.ts';
 import type { KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../../model/sink.ts';
 import type { Source, SourceContext } from '../../model/source.ts';
@@ -156,6 +163,7 @@ async function fromRecords(
 const withoutRow = <Column extends { name: string }>(columns: Column[]) => columns.slice(0, -1);
 
 async function written(load: LakeLoad, request: WriteRequest): Promise<Filled> {
+  await load.context.duck.reserve(request.connection, neededMb(request.columns));
   const { files, rejected } = await writeParquet(request);
   if (rejected > 0) await keepRejected(load, request, rejected);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);

@@ -39,11 +39,15 @@ export async function publishLake(
   if (!lakeRun) return;
   const place = placeOf(lakeRun.root, config.root, prepared.s3);
   if (!failed) {
-    await transaction(pool, (client) => decide(client, lakeRun), signal);
+    await transaction(pool, (client) => decide(client, lakeRun, prepared), signal);
     const catalog = new LakeCatalog(lakeRun.root, config.root, prepared.s3);
     await writeManifest(services, run, (await findLakeRun(db, run.id))!, { place, catalog }, signal);
   }
-  await sweep(services, lakeRun, place, signal);
+  // Nobody reads what is swept: a store that does not allow it keeps no run from its end.
+  await sweep(services, lakeRun, place, signal).catch((error) => {
+    if (signal.aborted) throw error;
+    services.events.emit('queueError', { error });
+  });
 }
 
 /** Does away with what attempts have left behind that came to nothing. */
@@ -63,9 +67,10 @@ export async function settleLake(client: pg.PoolClient, run: number): Promise<vo
   await markPublished(kyselyOnClient<ControlSchema>(client), run);
 }
 
-async function decide(client: pg.PoolClient, lakeRun: LakeRun): Promise<void> {
+async function decide(client: pg.PoolClient, lakeRun: LakeRun, { datasets }: PreparedLake): Promise<void> {
   await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`drayage lake ${lakeRun.lake}`]);
-  await decideManifest(kyselyOnClient<ControlSchema>(client), lakeRun);
+  const replaced = datasets.flatMap(({ dataset, target }) => (target.changed === 'replace' ? [dataset] : []));
+  await decideManifest(kyselyOnClient<ControlSchema>(client), lakeRun, replaced);
 }
 
 async function writeManifest(
