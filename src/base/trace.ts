@@ -24,47 +24,30 @@ export async function traced<Result>(
   });
 }
 
-/** A span over work that is done piece by piece, while something else goes on in between. */
-export class Stretch {
-  readonly #name: string;
-  #span: Span | undefined;
-  #busyMs = 0;
-
-  constructor(name: string) {
-    this.#name = name;
-  }
-
-  async measure<Result>(piece: () => Promise<Result> | Result): Promise<Result> {
-    this.#span ??= tracer().startSpan(this.#name);
-    const beganMs = performance.now();
+/**
+ * Tells how long a reader waits for items: each reading is a span from the first item asked for to the last one, within
+ * what is under way now, whoever asks for items later on.
+ */
+export function readings(name: string): <Item>(items: AsyncIterable<Item>) => AsyncGenerator<Item> {
+  const within = context.active();
+  return async function* <Item>(items: AsyncIterable<Item>) {
+    const span = tracer().startSpan(name, {}, within);
+    const iterator = items[Symbol.asyncIterator]();
+    let busyMs = 0;
     try {
-      return await piece();
+      for (;;) {
+        const beganMs = performance.now();
+        const { done, value } = await iterator.next();
+        busyMs += performance.now() - beganMs;
+        if (done) return;
+        yield value;
+      }
     } finally {
-      this.#busyMs += performance.now() - beganMs;
+      span.setAttribute('drayage.busy_seconds', busyMs / 1000);
+      span.end();
+      await iterator.return?.();
     }
-  }
-
-  end(): void {
-    this.#span?.setAttribute('drayage.busy_seconds', this.#busyMs / 1000);
-    this.#span?.end();
-    this.#span = undefined;
-  }
-}
-
-/** Measures how long a reader waits for each item. */
-export async function* stretched<Item>(name: string, items: AsyncIterable<Item>): AsyncGenerator<Item> {
-  const stretch = new Stretch(name);
-  const iterator = items[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const { done, value } = await stretch.measure(() => iterator.next());
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    stretch.end();
-    await iterator.return?.();
-  }
+  };
 }
 
 /** The attempts that one transaction commits together: each has a span of its own, which ends when all are committed. */

@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { stretched, traced } from '../base/trace.ts';
+import { readings, traced } from '../base/trace.ts';
 import type { Partition } from '../control/claims.ts';
 import type { Route } from '../model/route.ts';
 import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../model/sink.ts';
@@ -87,21 +87,22 @@ async function loadRoute(
   const within = { 'db.collection.name': table.sql };
   const reading = await traced('transform', within, () => opened.reading(route, rows));
   const before = total.counts.read;
-  const { coercions, checksum, ...counts } = await traced('load', within, () =>
-    loadIntoPostgres({
+  const { coercions, checksum, ...counts } = await traced('load', within, () => {
+    const timed = readings('read');
+    return loadIntoPostgres({
       client,
       table,
       target,
       columns: mapColumns(reading.schema, table, target),
-      batches: (keep) => pace.over(stretched('read', reading.batches(keep)), signal),
+      batches: (keep) => pace.over(timed(reading.batches(keep)), signal),
       ...(reading.only ? { only: reading.only } : {}),
       keepRejects,
       onProgress: (read) => onProgress(before + read),
       expectConflicts: conflicts.has(table.sql),
       onConflict: () => conflicts.add(table.sql),
       ...(seen ? { seen } : {}),
-    }),
-  );
+    });
+  });
   total.add(counts);
   total.checksum.addSum(checksum);
   if (coercions.length > 0) total.coercions.set(table.sql, coercions);

@@ -24,6 +24,9 @@ test('every attempt has a span, with what it did inside of it, and says what bec
   const spans = recordSpans();
   const drayage = await openDrayage(project.root, database.url);
   await drayage.run('notes', {});
+  // Rows that are there already are read in several goes, some of them when the server asks for more.
+  await project.write('in/good.csv', 'id,note\n1,one\n2,changed\n5,new\n');
+  await drayage.run('notes', {});
   await drayage.close();
   const attempts = spans.filter(({ name }) => name === 'attempt');
   const of = (file: string) =>
@@ -46,5 +49,8 @@ test('every attempt has a span, with what it did inside of it, and says what bec
   const failed = of('odd.csv').find(({ status }) => status !== undefined)!;
   expect(failed).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': 'TOO_MANY_REJECTS' } });
   expect(within(failed)).not.toContain('commit');
+  const reads = spans.filter(({ name }) => name === 'read');
+  expect(reads.length).toBeGreaterThan(attempts.length);
+  for (const { parent } of reads) expect(spans.find(({ id }) => id === parent)?.name).toBe('load');
   expect(spans.filter(({ ended }) => !ended)).toEqual([]);
 });
