@@ -206,7 +206,9 @@ class Producer {
       assertPlanning(planned, run, 'Enqueue the job again.');
       const counts = resumed ? countsOf(planned) : this.#counts;
       await moveRun(tx, run, 'queued');
-      const detail = { ...counts, params: maskParams(this.#prepared.params), ...(resumed ? { resumed } : {}) };
+      const params = maskParams(this.#prepared.params);
+      const given = Object.keys(params).length > 0 ? { params } : {};
+      const detail = { ...counts, ...given, ...(resumed ? { resumed } : {}) };
       const actor = this.#options.actor ?? userInfo().username;
       await noteEvent(tx, { run, actor, action: 'enqueued', detail });
       await finishIfSettled(client, this.#boss, run);

@@ -3,6 +3,7 @@ import { explain, locate } from '../base/errors.ts';
 import type { AttemptRef } from '../base/events.ts';
 import { type Claimed, settleUnloaded, unsettled } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
+import { noteEvent } from '../control/events.ts';
 import { guardRun } from '../control/steering.ts';
 import { endPacks, limitIdleness } from '../ledger/backends.ts';
 import { databaseError } from '../postgres/errors.ts';
@@ -47,7 +48,10 @@ export async function settleFailure(
     if (retrying) await failJob(boss, tx, QUEUES.partitions, claim, message);
     else {
       await completeJobs(boss, tx, QUEUES.partitions, [claim]);
-      if (await guardRun(tx, ref.run)) events.emit('runPaused', { run: ref.run, job, reason: message });
+      if (await guardRun(tx, ref.run)) {
+        await noteEvent(tx, { run: ref.run, actor: 'drayage', action: 'paused', detail: { reason: error.message } });
+        events.emit('runPaused', { run: ref.run, job, reason: message });
+      }
     }
     await finishIfSettled(client, boss, ref.run);
   });

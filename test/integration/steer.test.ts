@@ -110,6 +110,8 @@ test('a run whose first partitions mostly fail pauses itself; what failed can be
   startWorker();
   await untilState('paused');
   expect((await json('status', '1')).reason).toMatch(/^\d+ of the first \d+ partitions failed$/);
+  const noted = `select actor, action from drayage.events where action = 'paused'`;
+  expect(await one(noted)).toEqual({ actor: 'drayage', action: 'paused' });
   await writeJob('bad', 'select * from source');
   const retried = await json('retry', '1');
   expect(retried.partitions).toBeGreaterThan(25);
