@@ -54,7 +54,7 @@ const memberToJson = (field: Field, data: Data, index: number) =>
   `${JSON.stringify(field.name)}:${partToJson(field, data, index)}`;
 
 /** Where the elements of a list lie: by offsets, or by a fixed length. */
-function elementsOf(data: Data, index: number): number[] {
+export function elementsOf(data: Data, index: number): number[] {
   const { listSize } = data.type as unknown as { listSize?: number };
   const [from, to] = listSize
     ? [index * listSize, (index + 1) * listSize]

@@ -107,7 +107,7 @@ export interface Source<Value = unknown> {
 }
 
 /** A source whose columns can be told without reading it. */
-export interface ColumnedSource extends Source {
+export interface ColumnedSource extends Source<Record<string, unknown>> {
   /** Names and DuckDB types. @throws as `enumerate` */
   columns(context: SourceContext): Promise<Record<string, string>>;
 }

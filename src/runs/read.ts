@@ -20,6 +20,7 @@ import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
 import { type Compiled, compileSql } from '../transforms/sql.ts';
 import { RecordShape } from './record-shape.ts';
 import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
+import { rowsAsRecords } from './row-records.ts';
 
 /** A partition that is open, for one table after the other. */
 export interface Opened {
@@ -68,9 +69,10 @@ export async function withPartition<Result>(
   const partition = await source.open(plan, context);
   try {
     if ('records' in partition) return await withRecords(partition, context, use);
-    return await context.duck.useInTurn((connection) => {
+    return await context.duck.useInTurn(async (connection) => {
       const { faults, assertUnchanged } = partition;
-      return use({
+      let spooled: Spooled | undefined;
+      const opened: Opened = {
         async columns(transform) {
           const { columns } = await compileSql(connection, partition.relation, textOf(transform));
           return transform
@@ -82,14 +84,26 @@ export async function withPartition<Result>(
           connection,
           prepare: async (query) => partition.prepare?.(query, connection),
         }),
-        reading: (route, rows) => compile(route, partition, rows, connection, context.signal),
-        spool: async ({ wholly }) => {
-          if (wholly && partition.replayable === false) throw notReplayable();
-          return undefined;
+        async reading(route, rows) {
+          if (route.transform?.kind === 'records') return spooledReading(route, () => spooled!);
+          return compile(route, partition, rows, connection, context.signal);
         },
-        faults,
+        async spool(request) {
+          if (request.wholly && partition.replayable === false) throw notReplayable();
+          if (!request.routes.some(({ transform }) => transform?.kind === 'records')) return undefined;
+          await spooled?.close();
+          spooled = await spoolRecords(rowsAsRecords(partition, connection, context.signal), request, context);
+          return spooled;
+        },
+        // A function meets them in the place of the records that they are.
+        faults: () => (spooled ? nothing() : faults()),
         assertUnchanged,
-      });
+      };
+      try {
+        return await use(opened);
+      } finally {
+        await spooled?.close();
+      }
     });
   } finally {
     await partition.close();
@@ -108,9 +122,7 @@ async function withRecords<Result>(
       query: () => Promise.reject(needsFunction()),
       async reading(route) {
         if (route.transform?.kind !== 'records') throw needsFunction();
-        const { columns, schema } = new RecordShape(route);
-        const given = columns.map(({ name }) => ({ name, type: 'record' }));
-        return { columns: given, skipped: [], schema, batches: () => spooled!.batches(route) };
+        return spooledReading(route, () => spooled!);
       },
       async spool(request) {
         if (request.wholly && records.replayable === false) throw notReplayable();
@@ -118,12 +130,20 @@ async function withRecords<Result>(
         spooled = await spoolRecords(records, request, context);
         return spooled;
       },
-      async *faults() {},
+      faults: nothing,
       assertUnchanged: () => records.assertUnchanged(),
     });
   } finally {
     await spooled?.close();
   }
+}
+
+async function* nothing(): AsyncGenerator<never> {}
+
+function spooledReading(route: Route, spooled: () => Spooled): Reading {
+  const { columns, schema } = new RecordShape(route);
+  const given = columns.map(({ name }) => ({ name, type: 'record' }));
+  return { columns: given, skipped: [], schema, batches: () => spooled().batches(route) };
 }
 
 function notReplayable(): DrayageError {
@@ -149,7 +169,6 @@ async function compile(
   connection: DuckConnection,
   signal: AbortSignal,
 ): Promise<Reading> {
-  if (transform?.kind === 'records') throw givesRows();
   const row = quoteIdentifier(ROW);
   const relation = rows
     ? `select * from (${partition.relation}) where ${row} in (${rows.join(', ')})`
@@ -181,12 +200,6 @@ async function compile(
   const read = asTheyAre(select, columns) ?? (await schemaOf(connection, `select ${list} from (${compiled})`));
   const schema = map ? (await map(emptyBatch(read))).schema : read;
   return { columns, skipped, schema, batches, ...(map ? {} : { only }) };
-}
-
-function givesRows(): DrayageError {
-  return new DrayageError('TRANSFORM_INVALID', 'The source gives rows with columns, and the function wants records', {
-    hint: 'Use sql`…` or batches(…), one for each target.',
-  });
 }
 
 /** The schema of columns that are read as they are; asking DuckDB takes a tenth of a second when there are many. */

@@ -38,7 +38,7 @@ const DEFAULTS: WholeOptions = {
  * @param path a file, a folder or a glob, or several of these: relative to the project root, or `s3://bucket/key`
  * @throws JOB_INVALID for an option that makes no sense
  */
-export function files(path: string | readonly string[], options: FilesOptions = {}): Source {
+export function files(path: string | readonly string[], options: FilesOptions = {}): Source<Record<string, unknown>> {
   const paths = typeof path === 'string' ? [path] : path;
   const whole = checked({ ...DEFAULTS, ...options });
   return {

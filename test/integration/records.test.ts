@@ -215,10 +215,4 @@ test('the plan says what does not fit the table', async () => {
     /"title" is text in the table, and integer/,
   );
   expect(await refusal(good.replace(/, columns: \{ id[^}]*\}/, ''))).toMatch(/targets.talks.columns is missing/);
-  await project.write('rows.jsonl', '{"id":1}\n');
-  expect(
-    await refusal(
-      good.replace('source,', `source: () => files('rows.jsonl'),`).replace('defineJob,', 'defineJob, files,'),
-    ),
-  ).toMatch(/gives rows with columns, and the function wants records/);
 });
