@@ -16,6 +16,8 @@ import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import type { Boss } from '../queue/boss.ts';
 import type { Claim, PartitionJob } from '../queue/jobs.ts';
+import type { Met } from '../sinks/request.ts';
+import { assertAccounted } from './account.ts';
 import { type Attempt, type Committed, commitPack, type PartitionOutcome } from './commit.ts';
 import { clearClaims, giveBack, refOf, settleFailure } from './failure.ts';
 import type { Holding } from './holding.ts';
@@ -69,7 +71,7 @@ export class Executor {
   readonly #keeper: Keeper;
   readonly #prepared = new Map<number, { version: string; prepared: Promise<PreparedJob> }>();
   readonly #paces = new Map<number, Pace>();
-  readonly #conflicts = new Map<number, Set<string>>();
+  readonly #met = new Map<number, Map<string, Met>>();
   readonly #routes = new Map<number, { routes: Promise<Route[]>; untilMs: number }>();
 
   constructor(
@@ -243,7 +245,7 @@ export class Executor {
     try {
       const outcome = lake
         ? await loadIntoLake({ ...load, ...lake, db, partition })
-        : await loadPartition({ ...load, routes, plan: planOf(partition), conflicts: this.#conflictsOf(run) });
+        : await loadPartition({ ...load, routes, plan: planOf(partition), met: this.#metBy(run) });
       assertAccounted(outcome, partition, prepared);
       return outcome;
     } finally {
@@ -275,25 +277,10 @@ export class Executor {
     return routes;
   }
 
-  /** Tables whose keys turned out to be there already. */
-  #conflictsOf(run: number): Set<string> {
-    const known = this.#conflicts.get(run) ?? new Set();
-    this.#conflicts.set(run, known);
+  /** By table, what its partitions have met so far. */
+  #metBy(run: number): Map<string, Met> {
+    const known = this.#met.get(run) ?? new Map();
+    this.#met.set(run, known);
     return known;
   }
-}
-
-/** Nothing may be lost on the way: every row that was read is somewhere, and without a transform all were read. */
-function assertAccounted(outcome: PartitionOutcome, partition: Claimed, { targets, lake }: PreparedJob): void {
-  const { read, written, unchanged, superseded, rejected } = outcome;
-  const accounted = written + unchanged + superseded + rejected;
-  if (read !== accounted) {
-    throw new DrayageError('ROWS_UNACCOUNTED', `${read} rows were read and ${accounted} are accounted for`);
-  }
-  const [only, other] = lake?.datasets ?? targets;
-  const whole = !other && !only!.transform && !(only!.target.kind === 'table' && only!.target.split);
-  if (!whole || partition.rows_planned === null || partition.rows_planned === read) return;
-  throw new DrayageError('ROWS_UNACCOUNTED', `The source announced ${partition.rows_planned} rows and gave ${read}`, {
-    hint: 'The file contradicts its own footer; write it anew.',
-  });
 }

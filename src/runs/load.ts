@@ -7,6 +7,7 @@ import type { PartitionPlan, RowFilter, Source, SourceContext } from '../model/s
 import { Checksum } from '../postgres/checksum.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import { loadIntoPostgres } from '../sinks/postgres.ts';
+import type { Met } from '../sinks/request.ts';
 import type { PartitionOutcome } from './commit.ts';
 import type { Pace } from './pace.ts';
 import { type Opened, withPartition } from './read.ts';
@@ -24,8 +25,8 @@ export interface PartitionLoad {
   onProgress: OnProgress;
   /** How fast rows may come. */
   pace: Pace;
-  /** Tables that turned out to hold some of the keys; those are merged into at once. */
-  conflicts: Set<string>;
+  /** What the run has met in its tables so far, which says how to go about the next partition. */
+  met: Map<string, Met>;
   /** By table, the only rows that are wanted; tables without an entry get none. */
   only?: ReadonlyMap<string, RowFilter>;
   /** In a replay: records that were rejected as a whole, so that none of their rows is in a table. */
@@ -77,7 +78,7 @@ class Total {
 }
 
 async function loadRoute(
-  { client, keepRejects, onProgress, conflicts, pace, context: { signal } }: PartitionLoad,
+  { client, keepRejects, onProgress, met, pace, context: { signal } }: PartitionLoad,
   route: Route,
   opened: Opened,
   rows: RowFilter | undefined,
@@ -98,8 +99,8 @@ async function loadRoute(
       ...(reading.only ? { only: reading.only } : {}),
       keepRejects,
       onProgress: (read) => onProgress(before + read),
-      expectConflicts: conflicts.has(table.sql),
-      onConflict: () => conflicts.add(table.sql),
+      met: met.get(table.sql),
+      onMet: (found) => met.set(table.sql, found),
       ...(seen ? { seen } : {}),
     });
   });

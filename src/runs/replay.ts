@@ -114,7 +114,7 @@ async function replayPartition(
     keepRejects: (again) => insertRejects(tx, run.id, partitionId, again),
     onProgress: () => undefined,
     pace: new Pace(),
-    conflicts: new Set(),
+    met: new Map(),
   });
   await addOutcome(tx, partition, outcome, wanted.length);
   for (const [table, coercions] of outcome.coercions) {

@@ -4,6 +4,7 @@ import { parseRejectLimit } from '../model/limits.ts';
 import type { Route } from '../model/route.ts';
 import type { LoadCounts, Reject } from '../model/sink.ts';
 import type { PartitionPlan, SourceContext } from '../model/source.ts';
+import type { Met } from '../sinks/request.ts';
 import { loadPartition } from './load.ts';
 import { Pace } from './pace.ts';
 import type { PreparedJob } from './prepare.ts';
@@ -99,7 +100,7 @@ class Attempt {
   readonly #prepared: PreparedJob;
   readonly #routes: readonly Route[];
   readonly #context: SourceContext;
-  readonly #conflicts = new Set<string>();
+  readonly #met = new Map<string, Met>();
 
   constructor(client: PoolClient, prepared: PreparedJob, routes: readonly Route[], context: SourceContext) {
     this.#client = client;
@@ -127,7 +128,7 @@ class Attempt {
         keepRejects: keeper.keep,
         onProgress: () => undefined,
         pace: new Pace(),
-        conflicts: this.#conflicts,
+        met: this.#met,
       });
       keeper.assertWithin(outcome);
       // What waits for the end of the transaction would be refused there.

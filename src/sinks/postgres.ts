@@ -7,6 +7,7 @@ import { Intake } from './intake.ts';
 import { keyIndexes } from './mapping.ts';
 import { isKeyConflict, type LoadRequest } from './request.ts';
 import { copyRows, RowCopy } from './row-copy.ts';
+import { sameAlready } from './same.ts';
 import { sift } from './sift.ts';
 import { STAGE, StageMerge } from './stage-merge.ts';
 
@@ -18,10 +19,10 @@ type Road = 'copy' | 'sift' | 'merge';
  * refuses, either of them with care. Runs in the caller's transaction.
  */
 export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcome> {
-  const { client, table, target, expectConflicts, onConflict } = request;
+  const { client, table, target, met, onMet } = request;
   const merges = target.mode === 'merge' || (target.mode === 'upsert' && target.onConflict !== 'error');
   const keyed = roadOfKeys(request);
-  let road: Road = target.mode === 'merge' || (target.mode === 'upsert' && expectConflicts) ? keyed : 'copy';
+  let road: Road = target.mode === 'merge' || (target.mode === 'upsert' && met) ? keyed : 'copy';
   for (;;) {
     await client.query('savepoint whole');
     try {
@@ -41,7 +42,7 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
         await client.query('rollback to savepoint whole');
         return careful(request, merges ? 'merge' : 'copy');
       }
-      onConflict();
+      onMet(met ?? 'keys');
     }
     await client.query('rollback to savepoint whole');
     road = road === 'copy' ? keyed : 'merge';
@@ -57,7 +58,7 @@ function roadOfKeys({ table, target, only }: LoadRequest): Road {
 /** Everything at once. @returns undefined when this road leads nowhere */
 async function wholesale(request: LoadRequest, road: Road): Promise<LoadOutcome | undefined> {
   if (road === 'sift') {
-    const loaded = await sift(request);
+    const loaded = (await sameAlready(request)) ?? (await sift(request));
     return loaded && outcomeOf(request, loaded.intake, loaded.placed);
   }
   const { client, table, target, columns, batches, keepRejects, onProgress, seen } = request;

@@ -5,6 +5,9 @@ import type { Table } from '../postgres/catalog.ts';
 import { violates } from '../postgres/errors.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 
+/** Rows whose keys exist already, or such that have changed. */
+export type Met = 'keys' | 'changes';
+
 /** What goes into one table. */
 export interface LoadRequest {
   client: ClientBase;
@@ -20,9 +23,9 @@ export interface LoadRequest {
   only?: (columns: readonly string[]) => AsyncIterable<SourceBatch>;
   keepRejects: KeepRejects;
   onProgress: OnProgress;
-  /** Whether an earlier partition of this run has met rows that exist already. */
-  expectConflicts: boolean;
-  onConflict: () => void;
+  /** What earlier partitions of this run have met in the table. */
+  met: Met | undefined;
+  onMet: (met: Met) => void;
   /** Table that keeps the keys that a merge has met. */
   seen?: string;
 }

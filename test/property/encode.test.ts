@@ -75,8 +75,8 @@ test('what Postgres gives back is what was sent, for every pair of types, and so
             },
             keepRejects: async (rejects) => expect(rejects).toEqual([]),
             onProgress: () => undefined,
-            expectConflicts: false,
-            onConflict: () => undefined,
+            met: undefined,
+            onMet: () => undefined,
           }),
         );
       });
