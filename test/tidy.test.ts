@@ -157,6 +157,7 @@ describe('files', () => {
       'bench/load.ts',
       'bench/loader.ts',
       'bench/queue.ts',
+      'bench/lake-queries.ts',
       'bench/sources.ts',
       'bench/out.ts',
       'bench/web.ts',
