@@ -17,7 +17,7 @@ export async function changeMarks(db: ControlDb): Promise<Map<number | null, str
     from drayage.run_progress r
     left join lateral (select max(id) as id from drayage.events where run_id = r.run) e on true
     left join lateral (select max(id) as id from drayage.verifications where run_id = r.run) v on true
-    where r.run in (select id from recent)
+    where r.run = any (array(select id from recent))
     union all
     select null, string_agg(concat_ws(' ', worker, state, partitions_running, memory / 1048576, held_back), ',' order by worker)
     from drayage.worker_status`.execute(db);

@@ -49,31 +49,33 @@ export async function listPartitions(
     ...(upTo ? [sql`and p.id <= ${upTo}`] : []),
     ...(search ? [sql`and p.key ilike ${likePattern(search)}`] : []),
   ];
+  const { rows } = await sql<{ id: number }>`
+    select one.id from unnest(${states}::text[]) wanted (state)
+    cross join lateral (
+      select p.id from drayage.partitions p
+      where p.run_id = ${run} and p.state = wanted.state and p.id > ${after} ${sql.join(further, sql` `)}
+      order by p.id limit ${limit}
+    ) one
+    order by one.id limit ${limit}`.execute(db);
+  return inOrder(db, rows);
+}
+
+/** The view tells the time, so that Postgres would make all of it for a join; ids that are known it looks up. */
+async function inOrder(db: ControlDb, chosen: readonly { id: number }[]): Promise<PartitionProgress[]> {
+  if (chosen.length === 0) return [];
+  const ids = chosen.map(({ id }) => id);
   const { rows } = await sql<PartitionProgress>`
-    with chosen as materialized (
-      select one.id from unnest(${states}::text[]) wanted (state)
-      cross join lateral (
-        select p.id from drayage.partitions p
-        where p.run_id = ${run} and p.state = wanted.state and p.id > ${after} ${sql.join(further, sql` `)}
-        order by p.id limit ${limit}
-      ) one
-      order by one.id limit ${limit}
-    )
-    select v.* from chosen join drayage.partition_progress v on v.partition_id = chosen.id
-    order by v.partition_id`.execute(db);
-  return rows;
+    select * from drayage.partition_progress where partition_id = any (${ids}::bigint[])`.execute(db);
+  const found = new Map(rows.map((row) => [row.partition_id, row]));
+  return ids.flatMap((id) => found.get(id) ?? []);
 }
 
 /** Those that took longest, the longest first. */
 export async function slowestPartitions(db: ControlDb, run: number, limit: number): Promise<PartitionProgress[]> {
-  const { rows } = await sql<PartitionProgress>`
-    with chosen as materialized (
-      select id from drayage.partitions where run_id = ${run} and state = 'done'
-      order by finished_at - started_at desc limit ${limit}
-    )
-    select v.* from chosen join drayage.partition_progress v on v.partition_id = chosen.id
-    order by v.seconds desc`.execute(db);
-  return rows;
+  const { rows } = await sql<{ id: number }>`
+    select id from drayage.partitions where run_id = ${run} and state = 'done'
+    order by finished_at - started_at desc limit ${limit}`.execute(db);
+  return inOrder(db, rows);
 }
 
 export async function findPartition(db: ControlDb, run: number, id: number): Promise<PartitionProgress | undefined> {

@@ -60,7 +60,9 @@ export function likePattern(text: string): string {
 /** The latest run of each job. */
 export async function latestRuns(db: ControlDb): Promise<ListedRun[]> {
   const { rows } = await sql<ListedRun>`
-    select ${COLUMNS} where r.run in (select max(id) from drayage.runs group by job) order by r.job`.execute(db);
+    select ${COLUMNS} where r.run = any (array(select max(id) from drayage.runs group by job)) order by r.job`.execute(
+    db,
+  );
   return rows;
 }
 

@@ -44,14 +44,11 @@ function workerTable(workers: readonly ListedWorker[]): Html {
 }
 
 function loading({ busy, state, held_back }: ListedWorker): Content {
-  if (held_back !== null && state === 'alive')
-    return html`<span class="warn">held back: ${held_back}</span>${busyList(busy, state)}`;
-  return busyList(busy, state);
-}
-
-function busyList(busy: readonly BusyWith[], state: string): Content {
-  if (busy.length === 0) return html`<span class="none">–</span>`;
-  return html`<ul class="busy">${busy.map(partition)}</ul>${state === 'lost' && html`<small class="bad">not heard of: the queue gives this to others</small>`}`;
+  const waits = held_back !== null && state === 'alive';
+  if (busy.length === 0 && !waits) return html`<span class="none">–</span>`;
+  return html`${waits && html`<span class="warn">held back: ${held_back}</span>`}
+<ul class="busy">${busy.map(partition)}</ul>
+${state === 'lost' && html`<small class="bad">not heard of: the queue gives this to others</small>`}`;
 }
 
 function partition({ run, job, partition_id, partition: key, rows_read, rows_planned, seconds }: BusyWith): Html {
