@@ -27,7 +27,8 @@ export interface ClaimRequest {
 
 /**
  * Takes partitions of one run for a worker. The attempts that come back are the fence: from now on no earlier one can
- * commit. Those that are settled, and all of a run that does not go on, are left out.
+ * commit. Those that are settled, and all of a run that does not go on, are left out. A lost attempt may still refer to
+ * its partition from rejects that it has not committed: that must not keep others waiting, so the key is not locked.
  */
 export async function claimPartitions(
   db: ControlDb,
@@ -39,7 +40,7 @@ export async function claimPartitions(
       where p.id = any (${partitions}) and r.id = ${run} and r.state in ('planning', 'queued', 'running')
         and p.state = any (${statesBefore(PARTITION_STEPS, 'running')})
       order by p.id
-      for update of p
+      for no key update of p
     )
     update drayage.partitions p
     set state = 'running', attempt = p.attempt + 1, worker_id = ${worker}, pack = ${pack},

@@ -31,9 +31,9 @@ export function findRun(db: ControlDb, id: number): Promise<Run | undefined> {
   return db.selectFrom('drayage.runs').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** As `findRun`; nobody else can change it before the caller's transaction ends. */
+/** As `findRun`; nobody else can change it before the caller's transaction ends. Loads that refer to it go on. */
 export function lockRun(db: ControlDb, id: number): Promise<Run | undefined> {
-  return db.selectFrom('drayage.runs').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  return db.selectFrom('drayage.runs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
 }
 
 /** Runs that failed, among those that fill one of these tables. */

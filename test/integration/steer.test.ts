@@ -87,6 +87,26 @@ test('a paused run gives back what is under way, and goes on where it was', asyn
   expect(rows.map(({ action }) => action)).toEqual(['enqueued', 'set', 'paused', 'set', 'resumed']);
 });
 
+test('a run is steered while loads of it hold rejects that are not committed', async () => {
+  await json('enqueue', 'log');
+  const loading = await database.pool.connect();
+  await loading.query(
+    `begin; insert into drayage.rejects (run_id, partition_id, reason, message, raw)
+       select run_id, id, 'bad', 'bad', '{}' from drayage.partitions limit 1`,
+  );
+  try {
+    expect(await json('pause', '1')).toMatchObject({ state: 'paused' });
+    expect(await json('resume', '1')).toMatchObject({ state: 'running' });
+    // Nor is the partition kept from whoever takes it over.
+    startWorker();
+    await until(`(select bool_and(state <> 'pending') from drayage.partitions)`);
+  } finally {
+    await loading.query('rollback');
+    loading.release();
+  }
+  await untilState('succeeded');
+});
+
 test('a cancelled run leaves what it has committed, and nothing of it is under way any more', async () => {
   await json('enqueue', 'log');
   await json('set', '1', 'maxRowsPerSecond=4096');
