@@ -4,6 +4,9 @@ import { DrayageError, EXIT } from './errors.ts';
 /** Platforms kill after 30 seconds; what is not done by then is rolled back and given back in good time. */
 const SIGTERM_GRACE_MS = 20_000;
 
+/** Nothing may keep a process for longer than this. */
+const DEADLINE_MS = 25_000;
+
 /** Why a process is stopping, and how long what is under way may still take. */
 export class Shutdown extends DrayageError {
   readonly graceMs: number;
@@ -25,6 +28,8 @@ export function shutdownSignal(): AbortSignal {
   const ask = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted && signal === 'SIGINT') process.exit(EXIT.interrupted);
     controller.abort(new Shutdown(signal));
+    // What cannot be ended in good order, such as a connection that says nothing, ends with the process.
+    setTimeout(() => process.exit(), DEADLINE_MS).unref();
   };
   process.on('SIGINT', ask);
   process.on('SIGTERM', ask);

@@ -1,4 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely';
+import { PACK_PREFIX } from '../model/pack.ts';
 import type { AttemptKey } from './claims.ts';
 import type { ControlDb } from './db.ts';
 
@@ -10,6 +11,8 @@ export interface Held {
   state: string;
   /** The run is paused, but what is under way may end. */
   draining: boolean;
+  /** Whether the server knows of a connection on which the attempt is being loaded. */
+  loading: boolean;
   /** This worker's share of what the run may load; null for any number. */
   rowsPerSecond: number | null;
 }
@@ -19,6 +22,8 @@ export function watchOf(db: ControlDb, attempts: readonly AttemptKey[]): Compile
   const keys = JSON.stringify(attempts.map(({ id, attempt }) => ({ id, attempt })));
   return sql<Held>`
     select p.id, p.attempt, r.id as run, r.state, r.draining,
+      p.pack in (select substr(application_name, ${PACK_PREFIX.length + 1}::int) from pg_stat_activity
+        where starts_with(application_name, ${PACK_PREFIX})) as loading,
       case when r.max_rows_per_second is not null then
         r.max_rows_per_second::float8 / greatest(1, (
           select count(distinct o.worker_id) from drayage.partitions o where o.run_id = r.id and o.state = 'running'))

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
+import { PACK_PREFIX } from '../model/pack.ts';
 
-const nameOf = (pack: string) => `drayage ${pack}`;
+const nameOf = (pack: string) => PACK_PREFIX + pack;
 
 /**
  * Ends the connections on which earlier attempts are still loading. A frozen worker would otherwise hold locks that this

@@ -1,3 +1,6 @@
+/** What the connection of a pack's transaction is called begins so. */
+export const PACK_PREFIX = 'drayage ';
+
 /** A transaction takes about this long, in milliseconds: short enough to be given back, long enough to be worth it. */
 export const PACK_MS = 500;
 /** Claimed at once at the most. */

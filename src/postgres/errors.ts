@@ -39,7 +39,7 @@ const TRANSIENT = /^(08|40|53|57P|57014|55P03|55006|58|25P0[23])/;
 /** Codes of the network and of node-postgres itself. */
 const NETWORK = /^(ECONN|EPIPE|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH)/;
 const CONNECTION_ENDED =
-  /Connection terminated|connection is closed|Client has encountered a connection error|not queryable|timeout exceeded when trying to connect/i;
+  /Connection terminated|connection is closed|Client has encountered a connection error|not queryable|Query read timeout|timeout exceeded when trying to connect/i;
 /** Data, constraints, views with a check, raised by a trigger, and rows or index entries that are too large. */
 const ROW_CLASSES = /^(22|23|44|P0|54000)/;
 /** Nothing that another row would mend: syntax and rights, and what is wrong with the server or the transaction. */

@@ -1,9 +1,10 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import type pg from 'pg';
+import { impatient } from './pool.ts';
 
-/** Kysely over a pool. Closing the pool is the owner's business. */
+/** Kysely over a pool, for quick statements. Closing the pool is the owner's business. */
 export function kyselyOn<Schema>(pool: pg.Pool): Kysely<Schema> {
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: impatient(pool) as never }) });
 }
 
 /** Kysely over one connection, so that its statements take part in the transaction that is open there. */

@@ -10,6 +10,9 @@ const types = {
     oid === 20 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text'),
 } as pg.CustomTypesConfig;
 
+/** Asks a silent server from time to time whether it is there; the system's default would be two hours. */
+const ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
+
 export interface PoolOptions {
   max: number;
   /** Shown in pg_stat_activity. */
@@ -23,7 +26,7 @@ export function createPool(url: string, { max, applicationName }: PoolOptions): 
     max,
     application_name: applicationName,
     connectionTimeoutMillis: 10_000,
-    keepAlive: true,
+    ...ALIVE,
     types,
   });
   // A connection that dies fails what is asked on it, and is replaced at the next use; without listeners, for those in
@@ -35,7 +38,7 @@ export function createPool(url: string, { max, applicationName }: PoolOptions): 
 
 /** A single connection, for LISTEN and for presence. */
 export async function connectClient(url: string, applicationName: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: applicationName, keepAlive: true, types });
+  const client = new pg.Client({ connectionString: url, application_name: applicationName, ...ALIVE, types });
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -93,4 +96,40 @@ export function serverOf(url: string): string {
       hint: 'It looks like postgresql://user:password@host:5432/database?sslmode=require.',
     });
   }
+}
+
+/** For statements that are quick by nature. */
+const SHORT_MS = 30_000;
+
+/** As much of a pool as takes statements, and Kysely needs. */
+export interface Asking {
+  query(text: string, values?: readonly unknown[]): Promise<pg.QueryResult>;
+  connect(): Promise<Pick<Asking, 'query'> & { release(): void }>;
+  end(): Promise<void>;
+}
+
+/**
+ * The same pool for statements that take no time: one whose answer does not come fails, and its connection is given up,
+ * since the other end may be gone without a word. Transactions take the pool itself.
+ */
+export function impatient(pool: pg.Pool): Asking {
+  const timed = (text: string, values: readonly unknown[] = []) => {
+    return { text, values: [...values], query_timeout: SHORT_MS } as pg.QueryConfig;
+  };
+  return {
+    query: (text, values) => pool.query(timed(text, values)),
+    connect: async () => {
+      const client = await pool.connect();
+      let broken = false;
+      return {
+        query: (text, values) =>
+          client.query(timed(text, values)).catch((error) => {
+            broken = true;
+            throw error;
+          }),
+        release: () => client.release(broken),
+      };
+    },
+    end: () => pool.end(),
+  };
 }

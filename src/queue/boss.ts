@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import type { Events } from '../base/events.ts';
+import { impatient } from '../postgres/pool.ts';
 
 export const QUEUES = {
   partitions: 'drayage-partitions',
@@ -33,8 +34,9 @@ export type Boss = PgBoss;
  * @param supervise whether this process watches over expired claims; at least one worker must
  */
 export async function startBoss(pool: pg.Pool, events: Events, { supervise }: { supervise: boolean }): Promise<Boss> {
+  const asking = impatient(pool);
   const boss = new PgBoss({
-    db: { executeSql: (text, values) => pool.query(text, values as unknown[]) },
+    db: { executeSql: (text, values) => asking.query(text, values as unknown[]) },
     supervise,
     superviseIntervalSeconds: MONITOR_SECONDS,
     monitorIntervalSeconds: MONITOR_SECONDS,

@@ -13,6 +13,7 @@ import { PACK_MS } from '../model/pack.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
+import { impatient } from '../postgres/pool.ts';
 import { transaction } from '../postgres/tx.ts';
 import type { Boss } from '../queue/boss.ts';
 import type { Claim, PartitionJob } from '../queue/jobs.ts';
@@ -215,6 +216,8 @@ export class Executor {
       { name, run: row, ledger, attempts },
       async (client, partition, keepRejects) => {
         const begunMs = performance.now();
+        // The tables are in the control database, which so knows of the connection.
+        holding.loads();
         events.emit('attemptStarted', refOf(partition, row.job));
         const load = () => this.#loadOne(work, partition, { client, routes, lake, keepRejects });
         const outcome = await traceAttempt(spans, partition, row.job, load);
@@ -271,7 +274,7 @@ export class Executor {
   #routesOf(run: number, { targets }: PreparedJob): Promise<Route[]> {
     const known = this.#routes.get(run);
     if (known && performance.now() < known.untilMs) return known.routes;
-    const routes = runRoutes(this.#services.pool as unknown as pg.ClientBase, targets, run);
+    const routes = runRoutes(impatient(this.#services.pool) as unknown as pg.ClientBase, targets, run);
     this.#routes.set(run, { routes, untilMs: performance.now() + ROUTES_KEPT_MS });
     routes.catch(() => this.#routes.delete(run));
     return routes;

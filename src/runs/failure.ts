@@ -14,6 +14,9 @@ import { type Claim, completeJobs, failJob, type PartitionJob, releaseJob } from
 import { type Attempt, finishIfSettled } from './commit.ts';
 import type { Services } from './services.ts';
 
+/** An answer that takes longer does not come any more. */
+const SETTLE_MS = 30_000;
+
 export function refOf(partition: Claimed, job: string): AttemptRef {
   return { run: partition.run_id, job, partition: partition.key, attempt: partition.attempt };
 }
@@ -117,10 +120,14 @@ async function endConnections(client: ClientBase, partitions: readonly Claimed[]
 /** When the database is out of reach, the claim runs out by itself, and another attempt follows. */
 async function outsideOfLoad({ pool, events }: Services, work: Parameters<typeof transaction<void>>[1]): Promise<void> {
   try {
-    await transaction(pool, async (client) => {
-      await limitIdleness(client);
-      await work(client);
-    });
+    await transaction(
+      pool,
+      async (client) => {
+        await limitIdleness(client);
+        await work(client);
+      },
+      AbortSignal.timeout(SETTLE_MS),
+    );
   } catch (error) {
     events.emit('queueError', { error });
   }

@@ -5,6 +5,9 @@ import type { Claim } from '../queue/jobs.ts';
 import { claimLost } from './commit.ts';
 import { Pace } from './pace.ts';
 
+/** So often in a row the server has to deny that it knows of the connection; it is asked every second. */
+const DENIED = 10;
+
 /** What a worker holds for one task: claims of the queue, and the attempts that were made of them. */
 export class Holding {
   readonly queue: string;
@@ -15,6 +18,8 @@ export class Holding {
   #attempts: readonly AttemptKey[] = [];
   #since = 0;
   #missing = false;
+  /** How often in a row the connection was not there; undefined before there is one. */
+  #denied: number | undefined;
 
   constructor(queue: string, claims: readonly Claim<unknown>[]) {
     this.queue = queue;
@@ -46,13 +51,19 @@ export class Holding {
     this.#attempts = this.#attempts.filter(({ id }) => !settled.has(id));
   }
 
+  /** From here on the server knows of a connection that loads. */
+  loads(): void {
+    this.#denied = 0;
+  }
+
   stop(reason: DrayageError): void {
     this.#controller.abort(reason);
   }
 
   /**
    * Follows what the control database says: a claim that was lost, a run that was paused or slowed down. One that is
-   * missing may have been settled a moment ago; only the second time it counts as lost.
+   * missing may have been settled a moment ago; only the second time it counts as lost. A connection that the server has
+   * lost without our hearing of it would be waited on for ever.
    * @param version of the orders that this answers
    */
   heed(held: ReadonlyMap<number, Held>, version: number): void {
@@ -64,6 +75,10 @@ export class Holding {
     const missing = own.includes(undefined);
     if (missing && this.#missing) this.stop(claimLost());
     this.#missing = missing;
+    if (own.some((found) => found?.loading)) this.#denied = 0;
+    else if (this.#denied !== undefined && ++this.#denied >= DENIED) {
+      this.stop(new DrayageError('DATABASE_FAILED', 'The database has lost the connection, and did not say so'));
+    }
     const run = own.find((found) => found !== undefined);
     if (run?.state === 'paused' && !run.draining) {
       this.stop(new DrayageError('INTERRUPTED', `Run ${run.run} was paused`));

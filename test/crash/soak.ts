@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { makeProject } from './harness/cargo.ts';
-import { type Place, prove } from './harness/prove.ts';
+import { prove } from './harness/prove.ts';
 import { PrivateServer } from './harness/server.ts';
+import type { Place } from './harness/world.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
@@ -40,7 +41,11 @@ const deadline = values.minutes === undefined ? Number.POSITIVE_INFINITY : Date.
 
 const project = await makeProject();
 const lanes: Place[] = await Promise.all(
-  Array.from({ length: Number(values.lanes) }, async () => ({ project, server: await PrivateServer.start() })),
+  Array.from({ length: Number(values.lanes) }, async () => ({
+    project,
+    server: await PrivateServer.start(),
+    short: false,
+  })),
 );
 const tallies: Tally[] = [];
 for (const scenario of scenarios) tallies.push(await soak(scenario));

@@ -1,11 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestProject } from '../../helpers/project.ts';
 import type { Scenario } from '../scenarios/scenario.ts';
 import { Random } from './random.ts';
-import type { PrivateServer } from './server.ts';
-import { World } from './world.ts';
+import { type Place, World } from './world.ts';
 
 const ACCOUNTS = join(tmpdir(), 'drayage-proofs');
 
@@ -20,19 +18,13 @@ const ASKED = {
     from pg_stat_activity where datname = current_database()`,
 };
 
-/** Where a proof takes place: a server and a project, used by one proof after the other. */
-export interface Place {
-  server: PrivateServer;
-  project: TestProject;
-}
-
 /**
  * Does one run of a scenario in a world of its own.
  * @returns the faults that were injected
  * @throws what did not hold, with the seed and the file that tells what was done and said
  */
-export async function prove({ name, prove }: Scenario, { server, project }: Place, seed: number): Promise<string[]> {
-  const world = await World.open(server, project, new Random(seed));
+export async function prove({ name, prove }: Scenario, place: Place, seed: number): Promise<string[]> {
+  const world = await World.open(place, new Random(seed));
   try {
     await prove(world);
     return world.faults;

@@ -10,6 +10,7 @@ import { Relay } from './relay.ts';
 import type { PrivateServer } from './server.ts';
 import { until } from './until.ts';
 
+const DRAY = join(import.meta.dirname, '../../../src/cli/bin.js');
 const WORKER = join(import.meta.dirname, '../../../workers/worker.ts');
 /** How much of what a process says is kept for the account of a failure. */
 const LINES_KEPT = 400;
@@ -17,10 +18,17 @@ const LINES_KEPT = 400;
  * A lease as short as this is not to be had of pg-boss, which demands ten seconds. The proofs give it to the jobs by
  * hand: it makes them harder, and spares most of the waiting.
  */
-const LEASE_SECONDS = 6;
+const SHORT_LEASE_SECONDS = 6;
 
-/** A worker as a process of its own, with a relay of its own between it and the database. */
-export class WorkerProcess {
+/** Where proofs take place, one after the other. */
+export interface Place {
+  server: PrivateServer;
+  project: TestProject;
+  short: boolean;
+}
+
+/** A process with a relay of its own between it and the database. */
+export class RelayedProcess {
   readonly relay: Relay;
   readonly #child: ChildProcess;
   readonly exited: Promise<number | null>;
@@ -69,26 +77,30 @@ export class World {
   readonly random: Random;
   readonly database: string;
   readonly home: string;
-  readonly workers: WorkerProcess[] = [];
+  /** Whether this is the test's form of a proof, which may do less. */
+  readonly short: boolean;
+  readonly workers: RelayedProcess[] = [];
   /** What was done and said, for the account of a failure. */
   readonly said: string[] = [];
   /** What was done to the processes, in short. */
   readonly faults: string[] = [];
   #pool: pg.Pool;
 
-  private constructor(server: PrivateServer, project: TestProject, random: Random, database: string) {
+  private constructor({ server, project, short }: Place, random: Random, database: string) {
     this.server = server;
     this.project = project;
     this.random = random;
+    this.short = short;
     this.database = database;
     this.home = join(project.root, 'homes', database);
     this.#pool = this.#openPool();
   }
 
-  static async open(server: PrivateServer, project: TestProject, random: Random): Promise<World> {
+  static async open(place: Place, random: Random): Promise<World> {
+    const { server } = place;
     const database = `proof_${randomBytes(6).toString('hex')}`;
     await withAdmin(server, (admin) => admin.query(`create database ${database}`));
-    const world = new World(server, project, random, database);
+    const world = new World(place, random, database);
     await mkdir(world.home, { recursive: true });
     return world;
   }
@@ -131,8 +143,13 @@ export class World {
   async enqueue(job: string, ...args: string[]): Promise<number> {
     const { code, stdout, stderr } = await this.dray('enqueue', job, '--json', ...args);
     if (code !== 0) throw new Error(`dray enqueue ended with ${code}: ${stderr}`);
-    await this.shortenLeases();
+    await this.setLeases();
     return JSON.parse(stdout).run;
+  }
+
+  async migrate(): Promise<void> {
+    const { code, stderr } = await this.dray('db', 'up');
+    if (code !== 0) throw new Error(`dray db up ended with ${code}: ${stderr}`);
   }
 
   async restartServer(): Promise<void> {
@@ -142,29 +159,27 @@ export class World {
   }
 
   /** Also for jobs to come: workers bring the queue's settings up to date when they start. */
-  async shortenLeases(): Promise<void> {
+  async setLeases(seconds = SHORT_LEASE_SECONDS): Promise<void> {
     await this.query(`
-      create or replace function shorten_lease() returns trigger language plpgsql as $$
-      begin new.heartbeat_seconds = ${LEASE_SECONDS}; return new; end $$;
-      create or replace trigger shorten_lease before update on pgboss.queue for each row execute function shorten_lease();
+      create or replace function set_lease() returns trigger language plpgsql as $$
+      begin new.heartbeat_seconds = ${seconds}; return new; end $$;
+      create or replace trigger set_lease before update on pgboss.queue for each row execute function set_lease();
       update pgboss.queue set heartbeat_seconds = heartbeat_seconds;
-      update pgboss.job set heartbeat_seconds = ${LEASE_SECONDS} where state < 'active'`);
+      update pgboss.job set heartbeat_seconds = ${seconds} where state < 'active'`);
   }
 
-  async startWorker(env: NodeJS.ProcessEnv = {}): Promise<WorkerProcess> {
-    const relay = await Relay.open(() => this.server.port);
-    const child = spawn(process.execPath, [WORKER], {
-      cwd: this.project.root,
-      env: { ...this.project.env, ...this.env(relay.port), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const worker = new WorkerProcess(child, relay, (line) => this.note(line));
+  async startWorker(env: NodeJS.ProcessEnv = {}): Promise<RelayedProcess> {
+    const worker = await this.#start([WORKER], env);
     this.workers.push(worker);
-    this.note(`worker ${worker.pid} started`);
     return worker;
   }
 
-  async startWorkers(count: number, env: NodeJS.ProcessEnv = {}): Promise<WorkerProcess[]> {
+  /** Starts `dray` with a relay between it and the database. */
+  startProcess(args: readonly string[]): Promise<RelayedProcess> {
+    return this.#start([DRAY, ...args], {});
+  }
+
+  async startWorkers(count: number, env: NodeJS.ProcessEnv = {}): Promise<RelayedProcess[]> {
     return Promise.all(Array.from({ length: count }, () => this.startWorker(env)));
   }
 
@@ -196,6 +211,18 @@ export class World {
     const alive = this.workers.filter(({ isRunning }) => isRunning);
     const codes = await Promise.all(alive.map((worker) => worker.stop()));
     if (codes.some((code) => code !== 0)) throw new Error(`workers ended with ${codes.join(', ')}`);
+  }
+
+  async #start(command: readonly string[], env: NodeJS.ProcessEnv): Promise<RelayedProcess> {
+    const relay = await Relay.open(() => this.server.port);
+    const child = spawn(process.execPath, command, {
+      cwd: this.project.root,
+      env: { ...this.project.env, ...this.env(relay.port), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const started = new RelayedProcess(child, relay, (line) => this.note(line));
+    this.note(`${started.pid} started: ${command.slice(1).join(' ') || 'a worker'}`);
+    return started;
   }
 
   #openPool(): pg.Pool {

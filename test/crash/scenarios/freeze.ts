@@ -15,6 +15,10 @@ export const freeze: Scenario = {
     const [name, moment] = random.pick(Object.entries(MOMENTS));
     await world.withClient((client) => layBefore(client, mode));
     const run = await world.enqueue(mode);
+    if (!world.short && random.next() < 0.5) {
+      world.inflict('a lease of 15 s');
+      await world.setLeases(15);
+    }
     const frozen = await world.startWorker();
     await frozen.relay.reach({ ...moment, skip: (moment.skip ?? 0) + random.between(0, 2) });
     frozen.send('SIGSTOP');

@@ -1,9 +1,23 @@
+import { changed } from './changed.ts';
+import { deploy } from './deploy.ts';
 import { finalize } from './finalize.ts';
 import { freeze } from './freeze.ts';
 import { kill } from './kill.ts';
 import { network } from './network.ts';
+import { producer } from './producer.ts';
 import { restart } from './restart.ts';
 import type { Scenario } from './scenario.ts';
+import { twice } from './twice.ts';
 
 /** One line per fault. */
-export const SCENARIOS: readonly Scenario[] = [kill, finalize, freeze, restart, network];
+export const SCENARIOS: readonly Scenario[] = [
+  kill,
+  finalize,
+  freeze,
+  restart,
+  network,
+  producer,
+  changed,
+  twice,
+  deploy,
+];

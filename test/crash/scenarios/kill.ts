@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { layBefore, MODES, type Mode } from '../harness/cargo.ts';
 import { assertExact } from '../harness/oracle.ts';
 import type { Moment } from '../harness/relay.ts';
-import type { WorkerProcess, World } from '../harness/world.ts';
+import type { RelayedProcess, World } from '../harness/world.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Moments of an attempt, by what the worker says to the database. */
@@ -19,7 +19,7 @@ export const MOMENTS: Record<string, Moment> = {
 };
 
 /** Kills one worker, at a random time or at a named moment, and puts another one in its place. */
-async function killOne(world: World, worker: WorkerProcess): Promise<void> {
+async function killOne(world: World, worker: RelayedProcess): Promise<void> {
   const { random } = world;
   const named = random.next() < 0.7;
   if (named) {
@@ -39,7 +39,7 @@ export const kill: Scenario = {
   name: 'kill',
   fault: 'kill -9 of random workers at random and at named moments',
   runs: 200,
-  shortRuns: 3,
+  shortRuns: 4,
   async prove(world) {
     const { random } = world;
     const mode: Mode = random.pick(MODES);

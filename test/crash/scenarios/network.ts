@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { layBefore, MODES } from '../harness/cargo.ts';
 import { assertExact } from '../harness/oracle.ts';
-import type { WorkerProcess, World } from '../harness/world.ts';
+import type { RelayedProcess, World } from '../harness/world.ts';
 import type { Scenario } from './scenario.ts';
 
 const BLACK_HOLE_MS = 2000;
 
 /** What a network does to the connections of one worker. */
-const FAULTS: Record<string, (worker: WorkerProcess, world: World) => Promise<void> | void> = {
+const FAULTS: Record<string, (worker: RelayedProcess, world: World) => Promise<void> | void> = {
   cut: ({ relay }) => relay.cut(),
+  'the worker is left with open ends': ({ relay }) => relay.halfOpen('server'),
   'the server is left with open ends': ({ relay }) => relay.halfOpen('client'),
   'a black hole': async ({ relay }) => {
     relay.freeze();
@@ -42,7 +43,8 @@ export const network: Scenario = {
       world.inflict(`${mode}: ${name}, ${hit.length} of ${workers.length} workers`);
       await Promise.all(hit.map((worker) => inflict(worker, world)));
     }
-    await world.untilEnded(run);
+    // Silence is noticed later than anything else.
+    await world.untilEnded(run, 120_000);
     await assertExact(world, run, mode);
   },
 };
