@@ -73,7 +73,7 @@ export class Executor {
   readonly #prepared = new Map<number, { version: string; prepared: Promise<PreparedJob> }>();
   readonly #paces = new Map<number, Pace>();
   readonly #met = new Map<number, Map<string, Met>>();
-  readonly #routes = new Map<number, { routes: Promise<Route[]>; untilMs: number }>();
+  readonly #routes = new Map<number, { prepared: PreparedJob; routes: Promise<Route[]>; untilMs: number }>();
 
   constructor(
     services: Services,
@@ -271,11 +271,12 @@ export class Executor {
   }
 
   /** Looked up anew every few seconds only: for small partitions that would take longer than the load. */
-  #routesOf(run: number, { targets }: PreparedJob): Promise<Route[]> {
+  #routesOf(run: number, prepared: PreparedJob): Promise<Route[]> {
     const known = this.#routes.get(run);
-    if (known && performance.now() < known.untilMs) return known.routes;
-    const routes = runRoutes(impatient(this.#services.pool) as unknown as pg.ClientBase, targets, run);
-    this.#routes.set(run, { routes, untilMs: performance.now() + ROUTES_KEPT_MS });
+    // A run that is tried again may have another definition by now.
+    if (known?.prepared === prepared && performance.now() < known.untilMs) return known.routes;
+    const routes = runRoutes(impatient(this.#services.pool) as unknown as pg.ClientBase, prepared.targets, run);
+    this.#routes.set(run, { prepared, routes, untilMs: performance.now() + ROUTES_KEPT_MS });
     routes.catch(() => this.#routes.delete(run));
     return routes;
   }
