@@ -66,8 +66,8 @@ function count(counts: Counts, { pk, sk }: DynamoRecord): void {
   counts.set(user, found);
 }
 
-async function countTables({ pool }: Services): Promise<Counts> {
-  const { rows } = await pool.query<Count & { user_id: string }>(
+async function countTables({ target }: Services): Promise<Counts> {
+  const { rows } = await target.query<Count & { user_id: string }>(
     `select user_id, sum(c)::int as conversations, sum(m)::int as messages from (
        select user_id, count(*) as c, 0 as m from conversations group by user_id
        union all select user_id, 0, count(*) from messages group by user_id) per group by user_id`,

@@ -7,6 +7,8 @@ import { didYouMean } from './suggest.ts';
 export interface Config {
   /** Connection string of the control database; undefined means the embedded Postgres. */
   readonly databaseUrl: string | undefined;
+  /** Connection string of the database whose tables are filled; undefined means the control database. */
+  readonly targetUrl: string | undefined;
   /** Project root: where `jobs/` and `sql/targets/` are looked up and relative paths start. */
   readonly root: string;
   /** Folder of the embedded Postgres and of spool files. */
@@ -47,6 +49,7 @@ export interface WebConfig {
 export type LogLevel = (typeof LEVELS)[number];
 
 const KNOWN = [
+  'DRAYAGE_TARGET_URL',
   'DRAYAGE_HOME',
   'DRAYAGE_CONCURRENCY',
   'DRAYAGE_DUCKDB_MEMORY_MB',
@@ -87,6 +90,7 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
   const usual = usualMemoryUse(limitMb);
   return Object.freeze({
     databaseUrl: env.DATABASE_URL || undefined,
+    targetUrl: env.DRAYAGE_TARGET_URL || undefined,
     root,
     home: resolve(root, env.DRAYAGE_HOME ?? '.drayage'),
     concurrency: wholeNumber(env, 'DRAYAGE_CONCURRENCY', usual.concurrency, 1, 64),

@@ -100,6 +100,18 @@ export async function checksumsOf(db: ControlDb, runId: number): Promise<string[
   return rows.map(({ checksum }) => checksum!);
 }
 
+/** Of these partitions, the ones that are done. */
+export async function donePartitions(db: ControlDb, ids: readonly number[]): Promise<number[]> {
+  if (ids.length === 0) return [];
+  const rows = await db
+    .selectFrom('drayage.partitions')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('state', '=', 'done')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** A settled partition, which nobody else can change in the meantime. */
 export function lockPartition(db: ControlDb, id: number): Promise<Partition> {
   return db.selectFrom('drayage.partitions').selectAll().where('id', '=', id).forUpdate().executeTakeFirstOrThrow();

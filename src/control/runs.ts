@@ -16,6 +16,8 @@ export interface NewRun {
   tables: string[];
   priority: number;
   max_concurrency: number | null;
+  /** The target database, when it is apart. */
+  target: string | null;
 }
 
 export async function createRun(db: ControlDb, run: NewRun): Promise<number> {
@@ -104,6 +106,11 @@ export async function addDeleted(db: ControlDb, id: number, rows: number): Promi
     .set({ rows_deleted: sql`rows_deleted + ${rows}` })
     .where('id', '=', id)
     .execute();
+}
+
+/** As `addDeleted`, where somebody else keeps the sum. */
+export async function setDeleted(db: ControlDb, id: number, rows: number): Promise<void> {
+  await db.updateTable('drayage.runs').set({ rows_deleted: rows }).where('id', '=', id).execute();
 }
 
 /** Tells what the end of a run is busy with; one that has ended meanwhile says nothing more. */

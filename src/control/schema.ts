@@ -35,6 +35,11 @@ export interface Events {
   detail: Generated<unknown>;
 }
 
+export interface Identity {
+  id: Generated<string>;
+  single: Generated<boolean>;
+}
+
 export interface LakeDatasets {
   lake: string;
   dataset: string;
@@ -208,6 +213,7 @@ export interface Runs {
   guarded: Generated<boolean>;
   round: Generated<number>;
   tables: Generated<string[]>;
+  target: string | null;
 }
 
 export interface Verifications {
@@ -235,6 +241,7 @@ export interface ControlSchema {
   'drayage.attempts': Attempts;
   'drayage.coercions': Coercions;
   'drayage.events': Events;
+  'drayage.identity': Identity;
   'drayage.lake_datasets': LakeDatasets;
   'drayage.lake_files': LakeFiles;
   'drayage.lake_loads': LakeLoads;

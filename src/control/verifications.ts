@@ -97,6 +97,24 @@ export async function sourceChecksums(db: ControlDb, run: number, targets: reado
   return rows.map(({ checksum }) => checksum);
 }
 
+/** The contents that a run has found loaded already, page by page. */
+export async function* skippedFingerprints(db: ControlDb, run: number, limit: number): AsyncGenerator<string[]> {
+  for (let last = 0; ; ) {
+    const rows = await db
+      .selectFrom('drayage.partitions')
+      .select(['id', 'fingerprint'])
+      .where('run_id', '=', run)
+      .where('state', '=', 'skipped')
+      .where('id', '>', last)
+      .orderBy('id')
+      .limit(limit)
+      .execute();
+    if (rows.length > 0) yield rows.map(({ fingerprint }) => fingerprint);
+    if (rows.length < limit) return;
+    last = rows.at(-1)!.id;
+  }
+}
+
 /** Checksums of all that was ever loaded into exactly these tables. */
 export async function ledgerChecksums(db: ControlDb, targets: readonly number[]): Promise<string[]> {
   const { rows } = await sql<{ checksum: string }>`

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { PACK_PREFIX } from '../model/pack.ts';
 
 const nameOf = (pack: string) => PACK_PREFIX + pack;
@@ -7,7 +7,7 @@ const nameOf = (pack: string) => PACK_PREFIX + pack;
  * Ends the connections on which earlier attempts are still loading. A frozen worker would otherwise hold locks that this
  * attempt waits for, and could wake up in the middle of it.
  */
-export async function endPacks(client: ClientBase, packs: readonly string[]): Promise<void> {
+export async function endPacks(client: ClientBase | Pool, packs: readonly string[]): Promise<void> {
   if (packs.length === 0) return;
   await client.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
@@ -19,6 +19,16 @@ export async function endPacks(client: ClientBase, packs: readonly string[]): Pr
 /** Names this transaction's connection, for the attempt that may have to end it. */
 export async function namePack(client: ClientBase, pack: string): Promise<void> {
   await client.query(`select set_config('application_name', $1, true)`, [nameOf(pack)]);
+}
+
+/**
+ * Has the server find out within half a minute that the other end of this transaction's connection is gone: where the
+ * failure of an attempt is recorded in another database, this one may be out of reach and not be told.
+ */
+export async function noticeDeath(client: ClientBase): Promise<void> {
+  await client.query(
+    'set local tcp_keepalives_idle = 10; set local tcp_keepalives_interval = 5; set local tcp_keepalives_count = 4',
+  );
 }
 
 /**

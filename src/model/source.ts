@@ -12,7 +12,7 @@ export interface SourceContext {
   /** Room for temporary files that are not small. */
   disk: Spool;
   /**
-   * Connection string of the database that Drayage works in, or of the one in a variable of the environment.
+   * Connection string of the database that is filled, or of the one in a variable of the environment.
    * @throws CONFIG_INVALID when the variable is not set
    */
   databaseUrl(variable?: string): string;

@@ -108,11 +108,15 @@ export function databaseError(error: unknown): DrayageError {
   });
 }
 
-/** A failure to connect. @param server host and port, without credentials */
-export function connectionError(error: unknown, server: string): DrayageError {
+/**
+ * A failure to connect.
+ * @param server host and port, without credentials
+ * @param variable of the environment that names the database
+ */
+export function connectionError(error: unknown, server: string, variable = 'DATABASE_URL'): DrayageError {
   const { message, code = '' } = error as ServerError;
   return new DrayageError('DATABASE_UNREACHABLE', `Cannot connect to Postgres at ${server}: ${message || code}`, {
-    hint: connectionHint(code, message),
+    hint: connectionHint(code, message).replaceAll('DATABASE_URL', variable),
     cause: error,
   });
 }

@@ -26,12 +26,12 @@ interface Script {
  * Applies what is missing: numbered scripts once and in order, views whenever their text has changed. Several
  * processes may do this at once; the later ones wait and find nothing left to do.
  * @param folder holds `0001_….sql` and `views/….sql`
+ * @param prefix of the scripts' names, for a schema that may lie beside another one
  * @returns names of what was applied
  * @throws DATABASE_REFUSED when an applied numbered script has changed since
  */
-export async function migrate(pool: pg.Pool, folder: string): Promise<string[]> {
-  const numbered = await readScripts(folder, '');
-  const views = await readScripts(join(folder, 'views'), 'views/');
+export async function migrate(pool: pg.Pool, folder: string, prefix = ''): Promise<string[]> {
+  const { numbered, views } = await scriptsIn(folder, prefix);
   if (await isCurrent(pool, [...numbered, ...views])) return [];
   return transaction(pool, async (client) => {
     await client.query('select pg_advisory_xact_lock($1)', [LOCK_KEY]);
@@ -56,8 +56,9 @@ export async function migrate(pool: pg.Pool, folder: string): Promise<string[]> 
 }
 
 /** Names of the scripts that a database has not had yet. */
-export async function pendingMigrations(pool: pg.Pool, folder: string): Promise<string[]> {
-  const scripts = [...(await readScripts(folder, '')), ...(await readScripts(join(folder, 'views'), 'views/'))];
+export async function pendingMigrations(pool: pg.Pool, folder: string, prefix = ''): Promise<string[]> {
+  const { numbered, views } = await scriptsIn(folder, prefix);
+  const scripts = [...numbered, ...views];
   const exists = await pool.query(`select to_regclass('drayage.migrations') is not null as exists`);
   if (!exists.rows[0].exists) return scripts.map(({ name }) => name);
   const done = await appliedChecksums(pool);
@@ -85,6 +86,12 @@ async function apply(client: pg.ClientBase, { name, sql, checksum }: Script): Pr
      on conflict (name) do update set checksum = excluded.checksum, applied_at = now()`,
     [name, checksum],
   );
+}
+
+async function scriptsIn(folder: string, prefix: string): Promise<{ numbered: Script[]; views: Script[] }> {
+  const numbered = await readScripts(folder, prefix);
+  const hasViews = (await readdir(folder)).includes('views');
+  return { numbered, views: hasViews ? await readScripts(join(folder, 'views'), `${prefix}views/`) : [] };
 }
 
 async function readScripts(folder: string, prefix: string): Promise<Script[]> {

@@ -76,23 +76,39 @@ export function cutConnection(client: pg.Client): void {
   connection.stream.destroy();
 }
 
-/** @throws DATABASE_UNREACHABLE when no connection can be had */
-export async function assertReachable(pool: pg.Pool, url: string): Promise<void> {
+/**
+ * @param variable of the environment that names the database
+ * @throws DATABASE_UNREACHABLE when no connection can be had
+ */
+export async function assertReachable(pool: pg.Pool, url: string, variable?: string): Promise<void> {
   try {
     (await pool.connect()).release();
   } catch (error) {
-    throw connectionError(error, serverOf(url));
+    throw connectionError(error, serverOf(url, variable), variable);
   }
 }
 
+/** Whether both lead to the same database of the same server, as the same user. */
+export async function isSameDatabase(one: pg.Pool, other: pg.Pool): Promise<boolean> {
+  const [mine, theirs] = await Promise.all(
+    [one, other].map((pool) =>
+      pool.query<{ identity: string }>(
+        `select concat_ws(' ', oid, current_user, extract(epoch from pg_postmaster_start_time())) as identity
+         from pg_database where datname = current_database()`,
+      ),
+    ),
+  );
+  return mine!.rows[0]!.identity === theirs!.rows[0]!.identity;
+}
+
 /** Host, port and database of a connection string, fit for a message. */
-export function serverOf(url: string): string {
+export function serverOf(url: string, variable = 'DATABASE_URL'): string {
   try {
     const parsed = new URL(url);
     const host = parsed.searchParams.get('host') ?? parsed.hostname;
     return `${host}${parsed.port ? `:${parsed.port}` : ''}${parsed.pathname}`;
   } catch {
-    throw new DrayageError('CONFIG_INVALID', 'DATABASE_URL is not a connection string', {
+    throw new DrayageError('CONFIG_INVALID', `${variable} is not a connection string`, {
       hint: 'It looks like postgresql://user:password@host:5432/database?sslmode=require.',
     });
   }

@@ -3,7 +3,7 @@ import { explain } from '../base/errors.ts';
 import { deadLetters } from '../queue/depth.ts';
 import { dynamoStore } from '../store/dynamodb.ts';
 import { parseS3, s3Store } from '../store/s3.ts';
-import { pendingSchema, type Services } from './services.ts';
+import { isApart, pendingSchema, type Services } from './services.ts';
 
 /** What was looked at, how it is, and what mends it. */
 export interface Finding {
@@ -68,15 +68,33 @@ const FACTS = `
     (select extversion from pg_extension where extname = 'vector') as vector,
     exists (select from pg_available_extensions where name = 'vector') as vector_available`;
 
-/** Looks at the database as a worker would need it. */
-export async function checkDatabase(services: Services): Promise<Finding[]> {
-  const client = await services.pool.connect();
+/** Looks at the databases as a worker would need them. */
+export async function checkDatabases(services: Services): Promise<Finding[]> {
+  const { pool, target } = services;
+  const control = await checkDatabase(services, pool);
+  if (!isApart(services)) return control;
+  const apart = await checkDatabase(services, target);
+  return [
+    ...control,
+    ...apart.map(({ check, level, found, mend }) => {
+      return {
+        check: `target: ${check}`,
+        level,
+        found,
+        mend: mend?.replace('DATABASE_URL', 'DRAYAGE_TARGET_URL') ?? null,
+      };
+    }),
+  ];
+}
+
+async function checkDatabase(services: Services, pool: pg.Pool): Promise<Finding[]> {
+  const client = await pool.connect();
   try {
     const facts = (await client.query<Facts>(FACTS)).rows[0]!;
     // What a connection was told when it began differs from the server's own answer where a pooler is in between.
     const pooled = (client as unknown as { processID: number }).processID !== facts.pid;
     return [
-      ...aboutServer(facts, services.config.databaseUrl === undefined),
+      ...aboutServer(facts, pool === services.pool && services.config.databaseUrl === undefined),
       aboutPooler(pooled),
       aboutRights(facts),
       aboutConnections(facts, services.config.concurrency),

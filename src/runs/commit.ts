@@ -8,7 +8,7 @@ import { beginFinalizing, type Run } from '../control/runs.ts';
 import { endPacks, limitIdleness, namePack } from '../ledger/backends.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { parseRejectLimit } from '../model/limits.ts';
-import type { Coercion, KeepRejects, LoadCounts, Warning } from '../model/sink.ts';
+import type { Coercion, KeepRejects, LoadCounts, Reject, Warning } from '../model/sink.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
@@ -51,7 +51,7 @@ export interface Committed {
 
 /**
  * The exactly-once protocol, and the only place that knows its order: rows, rejects, ledger, progress and queue jobs
- * become true in one transaction, or none of them does.
+ * become true in one transaction, or none of them does. For tables in another database, see `commit-apart.ts`.
  *
  *  1. End the connections of earlier attempts: a frozen worker may hold locks that this one would wait for.
  *  2. Enter the content into the ledger: a twin that loads the same content waits here, and then has nothing to do.
@@ -89,14 +89,26 @@ export async function commitPack(
     await ledger.complete(client, loads);
 
     await limitIdleness(client);
-    const settled = committed.map(({ partition: { id, attempt }, outcome }): Loaded => ({ id, attempt, outcome }));
-    if ((await settleLoaded(tx, settled)) < settled.length || (await isCancelled(tx, run.id))) throw claimLost();
-    const claims = attempts.slice(0, committed.length).map(({ claim }) => claim);
-    if (!(await completeJobs(boss, tx, QUEUES.partitions, claims))) throw claimLost();
-    await finishIfSettled(client, boss, run.id);
+    await settlePack(client, boss, run, attempts, committed);
     return committed;
   };
   return transaction(pool, work, signal);
+}
+
+/** Steps 4 and 5. @param committed the first ones of the attempts @throws CLAIM_LOST */
+export async function settlePack(
+  client: pg.PoolClient,
+  boss: Boss,
+  run: Run,
+  attempts: readonly Attempt[],
+  committed: readonly Committed[],
+): Promise<void> {
+  const tx = kyselyOnClient<ControlSchema>(client);
+  const settled = committed.map(({ partition: { id, attempt }, outcome }): Loaded => ({ id, attempt, outcome }));
+  if ((await settleLoaded(tx, settled)) < settled.length || (await isCancelled(tx, run.id))) throw claimLost();
+  const claims = attempts.slice(0, committed.length).map(({ claim }) => claim);
+  if (!(await completeJobs(boss, tx, QUEUES.partitions, claims))) throw claimLost();
+  await finishIfSettled(client, boss, run.id);
 }
 
 /** @returns undefined when the content is there already */
@@ -111,14 +123,17 @@ async function loadOnce(
   const { fingerprint, key, id } = partition;
   const entry = { fingerprint, job: run.job, partition: key, run: run.id };
   if (!(await ledger.enter(client, entry, run.forced))) return undefined;
-  const limit = run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects);
-  const keeper = new RejectKeeper(limit, (rejects) => insertRejects(tx, run.id, id, rejects));
+  const keeper = keeperOf(run, (rejects) => insertRejects(tx, run.id, id, rejects));
   const outcome = await load(client, partition, keeper.keep);
   keeper.assertWithin(outcome);
   for (const [table, coercions] of outcome.coercions) {
     await noteCoercions(tx, { run: run.id, partition: id, table }, coercions);
   }
   return outcome;
+}
+
+export function keeperOf(run: Run, write: (rejects: readonly Reject[]) => Promise<void>): RejectKeeper {
+  return new RejectKeeper(run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects), write);
 }
 
 /** Sends the run to its finish if this transaction settled its last partition. */

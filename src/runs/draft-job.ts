@@ -53,7 +53,7 @@ export async function draftJob(services: Services, request: DraftRequest, signal
   const name = request.name ?? jobName(to);
   const prepared = prepareJob({ job: temporary(name, sourceOf(from)), path: '', version: '' }, {});
   const sets = await withSourceContext(services, signal, (context) => columnSets(prepared.source, context, undefined));
-  const client = services.pool as unknown as ClientBase;
+  const client = services.target as unknown as ClientBase;
   const existing = await describeTable(client, to);
   const isText = from.kind === 'files' && TEXT.test(from.path) && sets.length === 1;
   const { columns, unfilled } = existing ? matched(inferColumns(sets), existing) : renamed(inferColumns(sets), isText);

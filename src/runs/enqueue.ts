@@ -23,7 +23,7 @@ import { loadJob } from './load-jobs.ts';
 import { Planner, withSourceContext } from './plan.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
-import type { Services } from './services.ts';
+import { assertTarget, isApart, onTarget, type Services } from './services.ts';
 
 /** Partitions per transaction: many enough to be fast, few enough to keep the memory flat. */
 const BATCH = 2_000;
@@ -89,6 +89,7 @@ export async function resumePlanning(
       hint: `Check the former version out; or "dray cancel ${id}", and enqueue the job again.`,
     });
   }
+  await assertTarget(services, before);
   const prepared = prepareJob(loaded, before.params as Record<string, unknown>);
   const enqueued = await produce(services, boss, prepared, { force: before.forced, resumed: id }, signal);
   return { ...enqueued, added: enqueued.partitions - before.partitions_total };
@@ -101,10 +102,10 @@ async function produce(
   options: ProducerOptions,
   signal: AbortSignal,
 ): Promise<Enqueued> {
-  const { pool } = services;
+  const { target } = services;
   return withSourceContext(services, signal, async (context) => {
-    const columnsOf = await inspectSource(pool as unknown as pg.ClientBase, prepared, context);
-    const routes = await transaction(pool, (client) =>
+    const columnsOf = await inspectSource(target as unknown as pg.ClientBase, prepared, context);
+    const routes = await transaction(target, (client) =>
       prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
     );
     const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: true, signal }));
@@ -183,7 +184,10 @@ class Producer {
       assertPlanning(await lockRun(tx, run), run, 'Enqueue the job again.');
       if (this.#options.resumed !== undefined) await assertAsPlanned(tx, run, plans);
       const known = this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint);
-      const loaded = await this.#ledger.find(client, known);
+      const loaded = await this.#ledger.find(
+        this.#lake || !isApart(this.#services) ? client : this.#services.target,
+        known,
+      );
       const partitions = plans.map((plan) => newPartition(plan, loaded));
       const pending = await insertPartitions(tx, run, partitions);
       const { retries } = this.#prepared.job;
@@ -230,9 +234,11 @@ class Producer {
       tables,
       priority: this.#options.priority ?? 0,
       max_concurrency: this.#options.concurrency ?? null,
+      target: await this.#services.targetIdentity(),
     });
     if (this.#lake) await beginLakeRun(tx, run, { root: this.#lake.root, id: this.#lake.id! });
-    await openRoutes(client, run, this.#routes, await failedRuns(tx, tables));
+    const failed = await failedRuns(tx, tables);
+    await onTarget(this.#services, client, (target) => openRoutes(target, run, this.#routes, failed));
     return run;
   }
 }

@@ -8,7 +8,6 @@ import type { ControlSchema } from '../control/db.ts';
 import { hasRoom, workersOn } from '../control/limits.ts';
 import { showProgress } from '../control/progress.ts';
 import { findRun, moveRun, type Run } from '../control/runs.ts';
-import { tableLedger } from '../ledger/loads.ts';
 import { PACK_MS } from '../model/pack.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
@@ -19,7 +18,8 @@ import type { Boss } from '../queue/boss.ts';
 import type { Claim, PartitionJob } from '../queue/jobs.ts';
 import type { Met } from '../sinks/request.ts';
 import { assertAccounted } from './account.ts';
-import { type Attempt, type Committed, commitPack, type PartitionOutcome } from './commit.ts';
+import { type Attempt, type Committed, commitPack, type Load, type PartitionOutcome } from './commit.ts';
+import { commitTables } from './commit-apart.ts';
 import { clearClaims, giveBack, refOf, settleFailure } from './failure.ts';
 import type { Holding } from './holding.ts';
 import { type LakeLoad, loadIntoLake } from './lake/load.ts';
@@ -29,7 +29,7 @@ import { loadJob } from './load-jobs.ts';
 import { Pace } from './pace.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { runRoutes } from './routes.ts';
-import type { Services } from './services.ts';
+import { assertTarget, type Services } from './services.ts';
 import { traceAttempt } from './spans.ts';
 
 const PROGRESS_EVERY_MS = 500;
@@ -188,6 +188,7 @@ export class Executor {
   }
 
   async #load(row: Run): Promise<PreparedJob> {
+    await assertTarget(this.#services, row);
     const loaded = await loadJob(this.#services.config.root, row.job_path);
     if (loaded.version !== row.job_version) {
       throw new DrayageError(
@@ -206,26 +207,24 @@ export class Executor {
     const { row, prepared, holding } = work;
     const routes = await this.#routesOf(row.id, prepared);
     const lake = prepared.lake && { ...(await lakeOfRun(this.#services, row.id, prepared.lake)), lake: prepared.lake };
-    const ledger = lake?.ledger ?? tableLedger(routes.map(({ table }) => table.oid));
     const startedMs = performance.now();
     const seconds = new Map<number, number>();
     const spans = new AttemptSpans();
-    const committing = commitPack(
-      pool,
-      this.#boss,
-      { name, run: row, ledger, attempts },
-      async (client, partition, keepRejects) => {
-        const begunMs = performance.now();
-        // The tables are in the control database, which so knows of the connection.
-        holding.loads();
-        events.emit('attemptStarted', refOf(partition, row.job));
-        const load = () => this.#loadOne(work, partition, { client, routes, lake, keepRejects });
-        const outcome = await traceAttempt(spans, partition, row.job, load);
-        seconds.set(partition.id, (performance.now() - begunMs) / 1000);
-        return outcome;
-      },
-      { signal: holding.signal, enough: () => performance.now() - startedMs > PACK_MS },
-    );
+    const load: Load = async (client, partition, keepRejects) => {
+      const begunMs = performance.now();
+      // Only then the control database, which is asked, knows of the connection.
+      if (lake || !isApart(this.#services)) holding.loads();
+      events.emit('attemptStarted', refOf(partition, row.job));
+      const loading = () => this.#loadOne(work, partition, { client, routes, lake, keepRejects });
+      const outcome = await traceAttempt(spans, partition, row.job, loading);
+      seconds.set(partition.id, (performance.now() - begunMs) / 1000);
+      return outcome;
+    };
+    const until = { signal: holding.signal, enough: () => performance.now() - startedMs > PACK_MS };
+    const pack = { name, run: row, attempts };
+    const committing = lake
+      ? commitPack(pool, this.#boss, { ...pack, ledger: lake.ledger }, load, until)
+      : commitTables(this.#services, this.#boss, { ...pack, routes }, load, until);
     const committed = await spans.until(committing);
     for (const one of committed) this.#report(row.job, one, seconds);
     return committed.length;
@@ -275,7 +274,7 @@ export class Executor {
     const known = this.#routes.get(run);
     // A run that is tried again may have another definition by now.
     if (known?.prepared === prepared && performance.now() < known.untilMs) return known.routes;
-    const routes = runRoutes(impatient(this.#services.pool) as unknown as pg.ClientBase, prepared.targets, run);
+    const routes = runRoutes(impatient(this.#services.target) as unknown as pg.ClientBase, prepared.targets, run);
     this.#routes.set(run, { prepared, routes, untilMs: performance.now() + ROUTES_KEPT_MS });
     routes.catch(() => this.#routes.delete(run));
     return routes;

@@ -41,10 +41,10 @@ export interface Exported {
  * @throws SOURCE_MISSING when there is no such table, EXPORT_REFUSED when there are shards already
  */
 export async function exportTable(services: Services, request: ExportRequest, signal: AbortSignal): Promise<Exported> {
-  const { config, pool } = services;
+  const { config, target } = services;
   return withSourceContext(services, signal, (context) =>
     transaction(
-      pool,
+      target,
       async (client) => {
         await client.query(`set transaction isolation level repeatable read, read only; ${TEXT_FORMS}`);
         const table = await describeRelation(client, checked({ table: request.table }));

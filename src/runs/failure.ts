@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { explain, locate } from '../base/errors.ts';
 import type { AttemptRef } from '../base/events.ts';
 import { type Claimed, settleUnloaded, unsettled } from '../control/claims.ts';
@@ -12,7 +12,7 @@ import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
 import { type Claim, completeJobs, failJob, type PartitionJob, releaseJob } from '../queue/jobs.ts';
 import { type Attempt, finishIfSettled } from './commit.ts';
-import type { Services } from './services.ts';
+import { isApart, type Services } from './services.ts';
 
 /** An answer that takes longer does not come any more. */
 const SETTLE_MS = 30_000;
@@ -44,6 +44,7 @@ export async function settleFailure(
   const retrying = error.transient && claim.retryCount < claim.retryLimit;
   const message = explain(error);
   const settled = { state: retrying ? ('pending' as const) : ('failed' as const), code: error.code, error: message };
+  await endOnTarget(services, [partition]);
   await outsideOfLoad(services, async (client) => {
     const tx = kyselyOnClient<ControlSchema>(client);
     await endConnections(client, [partition]);
@@ -68,12 +69,11 @@ export async function giveBack(
   attempts: readonly Attempt[],
   job: string,
 ): Promise<void> {
+  const partitions = attempts.map(({ partition }) => partition);
+  await endOnTarget(services, partitions);
   await outsideOfLoad(services, async (client) => {
     const tx = kyselyOnClient<ControlSchema>(client);
-    await endConnections(
-      client,
-      attempts.map(({ partition }) => partition),
-    );
+    await endConnections(client, partitions);
     for (const { claim, partition } of attempts) {
       if (await settleUnloaded(tx, partition, { state: 'released' })) {
         await releaseJob(boss, tx, claim, partition.attempt);
@@ -113,8 +113,13 @@ export async function clearClaims(
  * A server that has not heard of the end of a connection would keep what it has locked from whoever comes next; and who
  * does is not told of a pack that was not lost.
  */
-async function endConnections(client: ClientBase, partitions: readonly Claimed[]): Promise<void> {
+async function endConnections(client: ClientBase | Pool, partitions: readonly Claimed[]): Promise<void> {
   await endPacks(client, [...new Set(partitions.flatMap(({ pack }) => pack ?? []))]);
+}
+
+/** The same in a target apart. That it is out of reach is no reason not to record what happened: it finds out by itself. */
+async function endOnTarget(services: Services, partitions: readonly Claimed[]): Promise<void> {
+  if (isApart(services)) await endConnections(services.target, partitions).catch(() => undefined);
 }
 
 /** When the database is out of reach, the claim runs out by itself, and another attempt follows. */

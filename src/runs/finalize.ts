@@ -1,8 +1,10 @@
 import { type DrayageError, explain, locate } from '../base/errors.ts';
 import type { ControlSchema } from '../control/db.ts';
-import { checksumsOf } from '../control/partitions.ts';
-import { findRun, moveRun, type Run, showPhase } from '../control/runs.ts';
+import { checksumsOf, donePartitions } from '../control/partitions.ts';
+import { addDeleted, findRun, moveRun, type Run, setDeleted, showPhase } from '../control/runs.ts';
+import { addDeletion, deletedBy } from '../ledger/apart-loads.ts';
 import { limitIdleness } from '../ledger/backends.ts';
+import { clearOutbox, waitingPartitions } from '../ledger/outbox.ts';
 import type { RunState } from '../model/state.ts';
 import { Checksum } from '../postgres/checksum.ts';
 import { databaseError } from '../postgres/errors.ts';
@@ -16,7 +18,7 @@ import { claimLost } from './commit.ts';
 import { publishLake, settleLake } from './lake/publish.ts';
 import { loadJob } from './load-jobs.ts';
 import { prepareJob } from './prepare.ts';
-import type { Services } from './services.ts';
+import { assertTarget, isApart, onTarget, type Services } from './services.ts';
 import { forgetTables, settleTables } from './settle-tables.ts';
 
 /**
@@ -80,38 +82,54 @@ async function clearTables(
   signal: AbortSignal,
 ): Promise<void> {
   const { config, pool } = services;
+  await assertTarget(services, run);
   const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
   if (lake) await publishLake(services, run, lake, true, signal);
   await transaction(pool, async (client) => {
-    await forgetTables(client, targets, run);
+    await onTarget(services, client, (target) => forgetTables(target, targets, run));
     const tx = kyselyOnClient<ControlSchema>(client);
     if (!(await completeJobs(boss, tx, QUEUES.finalize, [claim]))) throw claimLost();
   });
 }
 
 async function completeTables(services: Services, run: Run, failed: boolean, signal: AbortSignal): Promise<void> {
-  const { config, pool, db } = services;
+  const { config, target: at, db } = services;
+  await assertTarget(services, run);
   const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
   if (lake) await publishLake(services, run, lake, failed, signal);
+  const apart = isApart(services) ? await services.identity() : undefined;
   await transaction(
-    pool,
+    at,
     async (client) => {
       // It locks tables as a whole: a process that freezes must not keep them.
       await limitIdleness(client);
-      await settleTables(client, targets, run, failed);
+      await settleTables(client, targets, run, failed, (rows) =>
+        apart === undefined
+          ? addDeleted(kyselyOnClient<ControlSchema>(client), run.id, rows)
+          : addDeletion(client, apart, run.id, rows),
+      );
     },
     signal,
   );
-  const completing = { pool, tell: (phase: string | null) => showPhase(db, run.id, phase), signal };
+  if (apart !== undefined) await followTarget(services, apart, run);
+  const completing = { pool: at, tell: (phase: string | null) => showPhase(db, run.id, phase), signal };
   const loaded = run.rows_written > 0;
   for (const { name, target } of targets) {
     const { after } = target;
     // Also when nothing was loaded: the run that did load may have failed at this.
     const script = after ? { file: after, sql: await readDdl(config.root, after) } : undefined;
-    const [first, ...others] = await transaction(pool, (client) => tablesOf(client, { name, target }));
+    const [first, ...others] = await transaction(at, (client) => tablesOf(client, { name, target }));
     if (script || loaded) await completeTable(first!, script, loaded, completing);
     if (loaded) for (const table of others) await completeTable(table, undefined, loaded, completing);
   }
+}
+
+/** What the control database has to hear from a target apart, and what is left over there when it has. */
+async function followTarget({ target, db }: Services, control: string, run: Run): Promise<void> {
+  const deleted = await deletedBy(target, control, run.id);
+  if (deleted > 0) await setDeleted(db, run.id, deleted);
+  const waiting = await waitingPartitions(target, control, run.id);
+  await clearOutbox(target, control, await donePartitions(db, waiting));
 }
 
 /** A run with a partition that did not succeed can never succeed. */

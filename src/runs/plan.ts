@@ -16,7 +16,7 @@ import type { Services } from './services.ts';
 
 /** Opens DuckDB and the spool for as long as `use` takes. */
 export async function withSourceContext<Result>(
-  { config, url }: Pick<Services, 'config' | 'url'>,
+  { config, targetUrl }: Pick<Services, 'config' | 'targetUrl'>,
   signal: AbortSignal,
   use: (context: SourceContext) => Promise<Result>,
 ): Promise<Result> {
@@ -31,7 +31,7 @@ export async function withSourceContext<Result>(
   });
   try {
     const databaseUrl = (variable?: string) =>
-      variable === undefined ? url : required(config.variable(variable), variable);
+      variable === undefined ? targetUrl : required(config.variable(variable), variable);
     return await use({ duck, root: config.root, spool: disk.folder, disk, databaseUrl, signal });
   } finally {
     await duck.close();

@@ -20,7 +20,7 @@ import { withSourceContext } from './plan.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { type Opened, withPartition } from './read.ts';
 import { settledRoutes } from './routes.ts';
-import type { Services } from './services.ts';
+import { isApart, type Services } from './services.ts';
 
 export interface Replayed {
   run: number;
@@ -38,7 +38,7 @@ export interface Replayed {
  * Loads the rejected rows of a run once more, and no others: read from the source again by their numbers, through the
  * job as it is now, into the tables as they are now. What loads is cleared from the rejects in the same transaction,
  * one for each partition.
- * @throws RUN_NOT_FOUND, REPLAY_REFUSED for a run that is not at its end, SOURCE_CHANGED
+ * @throws RUN_NOT_FOUND, REPLAY_REFUSED for a run that is not at its end, or with tables in a database apart, SOURCE_CHANGED
  */
 export async function replayRejects(services: Services, id: number, signal: AbortSignal): Promise<Replayed> {
   const { config, db, pool } = services;
@@ -47,6 +47,12 @@ export async function replayRejects(services: Services, id: number, signal: Abor
   if (run.state !== 'completed_with_rejects' && run.state !== 'succeeded') {
     throw new DrayageError('REPLAY_REFUSED', `Run ${id} is ${run.state}`, {
       hint: 'Rejects can be loaded once more when all partitions of their run are loaded.',
+    });
+  }
+  if (isApart(services)) {
+    throw new DrayageError('REPLAY_REFUSED', 'The tables are in another database than the rejects', {
+      where: { job: run.job, run: id },
+      hint: 'Mend the rows in the source, and run the job again: a file that has changed is loaded.',
     });
   }
   const prepared = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);

@@ -72,7 +72,7 @@ export async function trySample(
     });
   }
   const chosen = spread(plans, count);
-  const client = await services.pool.connect();
+  const client = await services.target.connect();
   try {
     const columnsOf = await inspectSource(client, prepared, context);
     await client.query('begin');

@@ -1,12 +1,13 @@
 import type pg from 'pg';
-import type { ControlSchema } from '../control/db.ts';
-import { addDeleted, type Run } from '../control/runs.ts';
+import type { Run } from '../control/runs.ts';
 import type { PreparedTarget } from '../model/route.ts';
 import { requireTable } from '../postgres/catalog.ts';
-import { kyselyOnClient } from '../postgres/kysely.ts';
 import { closeAllSeen, deleteMissing } from '../sinks/missing.ts';
 import { dropShadow, isShadowed, swapIn } from '../sinks/replace.ts';
 import { runRoutes } from './routes.ts';
+
+/** Counts rows that a merge has deleted. */
+type NoteDeleted = (rows: number) => Promise<void>;
 
 /**
  * What a run does to its tables as a whole when all partitions are settled: tables that were loaded beside take their
@@ -14,16 +15,20 @@ import { runRoutes } from './routes.ts';
  * it is asked for again.
  * @param failed whether some partition has not succeeded: then the tables stay as they are, and what was made for the
  *   run is kept for the case that its partitions are tried again
+ * @param noteDeleted part of the same transaction
  */
 export async function settleTables(
   client: pg.PoolClient,
   targets: readonly PreparedTarget[],
   run: Run,
   failed: boolean,
+  noteDeleted: NoteDeleted,
 ): Promise<void> {
   if (failed) return;
   await replaceTables(client, targets, run);
-  if (targets.some(({ target }) => target.mode === 'merge')) await deleteWhatIsMissing(client, targets, run);
+  if (targets.some(({ target }) => target.mode === 'merge')) {
+    await deleteWhatIsMissing(client, targets, run, noteDeleted);
+  }
 }
 
 /** Does away with what was made for a run, and leaves its tables as they are. */
@@ -45,14 +50,16 @@ async function replaceTables(client: pg.PoolClient, targets: readonly PreparedTa
 }
 
 /** Only a run that has met every row of the source, and some, knows what is missing from it. */
-async function deleteWhatIsMissing(client: pg.PoolClient, targets: readonly PreparedTarget[], run: Run): Promise<void> {
+async function deleteWhatIsMissing(
+  client: pg.PoolClient,
+  targets: readonly PreparedTarget[],
+  run: Run,
+  noteDeleted: NoteDeleted,
+): Promise<void> {
   const knows = run.rows_rejected === 0 && run.rows_read > 0;
   for (const { seen, table, target } of await runRoutes(client, targets, run.id)) {
     if (!seen) continue;
-    if (knows) {
-      const deleted = await deleteMissing(client, seen, table, target.key);
-      await addDeleted(kyselyOnClient<ControlSchema>(client), run.id, deleted);
-    }
+    if (knows) await noteDeleted(await deleteMissing(client, seen, table, target.key));
   }
   await closeAllSeen(client, [run.id]);
 }

@@ -1,7 +1,6 @@
 import type { ClientBase } from 'pg';
 import { DrayageError, explain } from '../base/errors.ts';
 import { partitionKeys } from '../control/partitions.ts';
-import { laterRuns } from '../control/verifications.ts';
 import type { Comparison } from '../sinks/compare.ts';
 import type { ReadRun, RunReader } from './verify-reader.ts';
 import type { NamedDifference, Verification } from './verify-report.ts';
@@ -58,7 +57,7 @@ async function pardonLaterRuns(
   const runs = new Set<number>();
   for (const { table, key } of comparisons.all()) {
     if (key.length === 0 || !suspicious.has(table.sql)) continue;
-    for (const later of await laterRuns(reader.db, run, table.oid)) runs.add(later);
+    for (const later of await reader.loads.laterRuns(run, table.oid)) runs.add(later);
   }
   for (const id of [...runs].sort((a, b) => a - b)) {
     try {

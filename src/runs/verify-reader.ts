@@ -1,11 +1,12 @@
 import { explain } from '../base/errors.ts';
 import type { ControlDb } from '../control/db.ts';
 import { partitionKeys } from '../control/partitions.ts';
-import { excludedRows, type LoadedPartition, loadedPartitions } from '../control/verifications.ts';
+import { type LoadedPartition, loadedPartitions } from '../control/verifications.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
 import type { Difference } from '../sinks/compare.ts';
 import type { PreparedJob } from './prepare.ts';
+import type { LoadHistory } from './verify-loads.ts';
 import type { NamedDifference, Verification } from './verify-report.ts';
 import { isOfSource, type RowSource } from './verify-rows.ts';
 
@@ -23,10 +24,12 @@ export class RunReader {
   readonly db: ControlDb;
   /** Partitions that cannot be read again. */
   readonly problems: Verification['partitions'] = [];
+  readonly loads: LoadHistory;
   readonly #context: SourceContext;
 
-  constructor(db: ControlDb, context: SourceContext) {
+  constructor(db: ControlDb, loads: LoadHistory, context: SourceContext) {
     this.db = db;
+    this.loads = loads;
     this.#context = context;
   }
 
@@ -45,7 +48,7 @@ export class RunReader {
 
   async sourceOf({ prepared, routes }: ReadRun, partition: LoadedPartition): Promise<RowSource> {
     const none = partition.state === 'done' && partition.rows_rejected === 0;
-    const excluded = none ? [] : await excludedRows(this.db, partition);
+    const excluded = none ? [] : await this.loads.excludedRows(partition);
     return { prepared, routes, context: this.#context, partition, excluded };
   }
 

@@ -1,13 +1,7 @@
 import type pg from 'pg';
 import { DrayageError, locate } from '../base/errors.ts';
 import { findRun, type Run } from '../control/runs.ts';
-import {
-  keepVerification,
-  ledgerChecksums,
-  randomPartitions,
-  sourceChecksums,
-  unaccountedPartitions,
-} from '../control/verifications.ts';
+import { keepVerification, randomPartitions, unaccountedPartitions } from '../control/verifications.ts';
 import type { Route } from '../model/route.ts';
 import { quoteIdentifier } from '../postgres/catalog.ts';
 import { Checksum } from '../postgres/checksum.ts';
@@ -17,8 +11,9 @@ import { loadJob } from './load-jobs.ts';
 import { withSourceContext } from './plan.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { settledRoutes } from './routes.ts';
-import type { Services } from './services.ts';
+import { assertTarget, type Services } from './services.ts';
 import { compareByKeys, type KeyFindings, TOLD } from './verify-keys.ts';
+import { loadHistory } from './verify-loads.ts';
 import { type ReadRun, RunReader } from './verify-reader.ts';
 import { countsOf, type Verification, type VerificationMethod } from './verify-report.ts';
 import { Comparisons, chooseRows, isOfSource, loadedColumns } from './verify-rows.ts';
@@ -36,7 +31,7 @@ const VERIFIABLE = ['succeeded', 'completed_with_rejects', 'failed', 'cancelled'
  * @throws RUN_NOT_FOUND, VERIFY_REFUSED for a run that is not at its end, JOB_CHANGED
  */
 export async function verifyRun(services: Services, id: number, options: VerifyOptions): Promise<Verification> {
-  const { db, pool } = services;
+  const { db, target } = services;
   const startedMs = performance.now();
   const run = await findRun(db, id);
   if (!run) throw new DrayageError('RUN_NOT_FOUND', `There is no run ${id}`);
@@ -45,6 +40,8 @@ export async function verifyRun(services: Services, id: number, options: VerifyO
       hint: 'A run can be verified when it has ended; "dray status" shows how far it is.',
     });
   }
+  await assertTarget(services, run);
+  const loads = await loadHistory(services);
   const opened = { id, prepared: await jobOf(services, run) };
   if (opened.prepared.lake) {
     throw new DrayageError('VERIFY_REFUSED', `The rows of run ${id} are in a lake`, {
@@ -54,12 +51,12 @@ export async function verifyRun(services: Services, id: number, options: VerifyO
   }
   const found = await withSourceContext(services, options.signal, (context) =>
     transaction(
-      pool,
+      target,
       async (client) => {
         // One moment for everything that is looked at, whatever others write meanwhile.
         await client.query('set transaction isolation level repeatable read');
         const routes = await settledRoutes(client, opened.prepared.targets);
-        return verify(services, client, new RunReader(db, context), run, { ...opened, routes }, options.sample);
+        return verify(services, client, new RunReader(db, loads, context), run, { ...opened, routes }, options.sample);
       },
       options.signal,
     ),
@@ -132,8 +129,8 @@ async function compareSums(client: pg.PoolClient, reader: RunReader, run: ReadRu
   }
   const oids = run.routes.map(({ table }) => table.oid);
   const target = sum.toString();
-  const source = total(await sourceChecksums(reader.db, run.id, oids));
-  const isLedger = source !== target && total(await ledgerChecksums(reader.db, oids)) === target;
+  const source = total(await reader.loads.sourceChecksums(run.id, oids));
+  const isLedger = source !== target && total(await reader.loads.ledgerChecksums(oids)) === target;
   const method: VerificationMethod = source === target ? 'whole' : isLedger ? 'ledger' : 'keys';
   return { source, target, tables, method };
 }

@@ -55,7 +55,7 @@ class Worker {
   constructor(services: Services, boss: Boss, context: WorkContext) {
     this.#services = services;
     this.#boss = boss;
-    this.#throttle = new Throttle(services.pool);
+    this.#throttle = new Throttle(services.target);
     this.#claims = new Claims(services, boss, this.#id, () => this.#woken.abort());
     this.#executor = new Executor(services, boss, this.#id, context, this.#claims);
   }

@@ -10,9 +10,9 @@ import { ensureSchema, openQueue, openServices } from '../../src/runs/services.t
 import { work } from '../../src/runs/work.ts';
 
 /** A producer and a worker in this process, for tests with more runs than there is time for processes. */
-export async function openDrayage(root: string, url: string) {
+export async function openDrayage(root: string, url: string, env: NodeJS.ProcessEnv = {}) {
   const events = createEvents();
-  const services = await openServices(readConfig({ DATABASE_URL: url }, root), { loads: 2, events });
+  const services = await openServices(readConfig({ DATABASE_URL: url, ...env }, root), { loads: 2, events });
   await ensureSchema(services);
   const boss = await openQueue(services, { supervise: true });
   const stop = new AbortController();

@@ -93,9 +93,9 @@ async function checkServices(invocation: Invocation): Promise<Finding[]> {
     return [{ check, level: 'problem', found, mend: explain(error) }] satisfies Finding[];
   };
   return withServices(invocation, { schema: false }, async (services) => {
-    const { checkDatabase, checkQueue } = await import('../../runs/checkup.ts');
+    const { checkDatabases, checkQueue } = await import('../../runs/checkup.ts');
     return [
-      ...(await checkDatabase(services)),
+      ...(await checkDatabases(services)),
       ...(await checkQueue(services).catch(failed('control schema', 'it cannot be read'))),
     ];
   }).catch(failed('Postgres', 'no connection can be had'));

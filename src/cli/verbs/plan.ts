@@ -42,8 +42,8 @@ export const plan: Verb = {
   async run(invocation) {
     const { options, out } = invocation;
     if (options.ddl === true) {
-      const statements = await planning(invocation, ({ ddlOf }, { pool }, prepared, context) =>
-        ddlOf(asClient(pool), prepared, context),
+      const statements = await planning(invocation, ({ ddlOf }, { target }, prepared, context) =>
+        ddlOf(asClient(target), prepared, context),
       );
       out.answer({ statements }, () => statements.map((statement) => `${statement};`).join('\n\n'));
       return EXIT.done;
@@ -97,9 +97,9 @@ async function planned(
   context: SourceContext,
   sample: number,
 ): Promise<Plan> {
-  const { pool } = services;
-  const columnsOf = await inspectSource(asClient(pool), prepared, context);
-  const routes = await rolledBack(pool, (client) =>
+  const { pool, target } = services;
+  const columnsOf = await inspectSource(asClient(target), prepared, context);
+  const routes = await rolledBack(target, (client) =>
     prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: false }),
   );
   const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: false, signal: context.signal }));
@@ -115,7 +115,7 @@ async function planned(
   const { tableLedger } = await import('../../ledger/loads.ts');
   const ledger = lake?.ledger ?? tableLedger(routes.map((route) => route.table.oid));
   const fingerprints = partitions.map(({ fingerprint }) => fingerprint);
-  const there = await ledger.find(asClient(pool), fingerprints);
+  const there = await ledger.find(lake ? pool : target, fingerprints);
   const open = plans.filter(({ fingerprint }) => !there.has(fingerprint));
   const { trySample } = await import('../../runs/sample.ts');
   const tried = sample > 0 && (await trySample(services, prepared, open, sample, context));

@@ -46,7 +46,7 @@ export async function runPrepared(invocation: Invocation, prepared: PreparedJob)
     }
     // Read once more: by now the worker has given back what it could not finish.
     const final = await currentReport(services, enqueued.run);
-    const tables = await Promise.all(prepared.targets.map(({ name }) => countTable(services.pool, name)));
+    const tables = await Promise.all(prepared.targets.map(({ name }) => countTable(services.target, name)));
     return { ...final, tables };
   });
   out.answer(report, () => describeRun(report, report.tables));
