@@ -29,7 +29,7 @@ import { loadJob } from './load-jobs.ts';
 import { Pace } from './pace.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { runRoutes } from './routes.ts';
-import { assertTarget, type Services } from './services.ts';
+import { assertTarget, isApart, type Services } from './services.ts';
 import { traceAttempt } from './spans.ts';
 
 const PROGRESS_EVERY_MS = 500;
