@@ -68,11 +68,12 @@ const KNOWN = [
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /**
- * @param env usually `process.env`
+ * @param given usually `process.env`
  * @param root project root, an absolute path
  * @throws CONFIG_INVALID for an unknown DRAYAGE_ variable or a value out of range
  */
-export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
+export function readConfig(given: NodeJS.ProcessEnv, root: string): Config {
+  const env = Object.fromEntries(Object.entries(given).filter(([name, value]) => !isService(name, value)));
   for (const name of Object.keys(env)) {
     if (name.startsWith('DRAYAGE_') && !KNOWN.includes(name)) {
       throw new DrayageError('CONFIG_INVALID', `Unknown environment variable ${name}.${didYouMean(name, KNOWN)}`, {
@@ -103,6 +104,16 @@ export function readConfig(env: NodeJS.ProcessEnv, root: string): Config {
     variable: (name: string) => env[name] || undefined,
     web: readWebConfig(env),
   });
+}
+
+/**
+ * Whether it is Kubernetes that says where a service called `drayage` or `drayage-…` is, in the variables of its own and in
+ * those of Docker's links: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+ */
+function isService(name: string, value: string | undefined): boolean {
+  if (/^DRAYAGE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/.test(name))
+    return true;
+  return /^DRAYAGE_(\w+_)?PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value ?? '');
 }
 
 function readWebConfig(env: NodeJS.ProcessEnv): WebConfig {

@@ -3,7 +3,7 @@ import pretty from 'pino-pretty';
 import type { LogLevel } from './config.ts';
 import { explain } from './errors.ts';
 import type { Events } from './events.ts';
-import { maskText } from './secrets.ts';
+import { maskLine } from './secrets.ts';
 
 export type Log = pino.Logger;
 
@@ -12,7 +12,7 @@ export function createLog(level: LogLevel): Log {
   const options: pino.LoggerOptions = {
     level,
     base: null,
-    hooks: { streamWrite: maskText },
+    hooks: { streamWrite: maskLine },
   };
   if (process.stderr.isTTY) return pino(options, pretty({ destination: 2, sync: true, ignore: 'pid,hostname' }));
   return pino(options, pino.destination({ dest: 2, sync: true }));

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { DrayageError, explain } from '../base/errors.ts';
-import { maskText } from '../base/secrets.ts';
+import { maskStrings, maskText } from '../base/secrets.ts';
 
 /** Answers go to standard output, everything else to standard error. */
 export class Output {
@@ -14,9 +14,7 @@ export class Output {
 
   /** The one answer of a command: a document for machines, or the text for people. */
   answer(document: unknown, text: () => string): void {
-    const whole = this.json ? JSON.stringify(document, jsonValue, 2) : harmless(text());
-    const coloured = process.stdout.isTTY && !process.env.NO_COLOR;
-    process.stdout.write(`${maskText(coloured ? whole : stripVTControlCharacters(whole))}\n`);
+    process.stdout.write(`${this.json ? documentOf(document) : shown(text())}\n`);
   }
 
   /** A line that holds a secret which the user asked for. */
@@ -38,7 +36,7 @@ export class Output {
       const { code, message, where, hint } = known
         ? error
         : { code: 'INTERNAL', message: String(error), where: {}, hint: undefined };
-      process.stdout.write(`${maskText(JSON.stringify({ error: { code, message, where, hint } }, null, 2))}\n`);
+      process.stdout.write(`${documentOf({ error: { code, message, where, hint } })}\n`);
     }
     return known ? error.exit : 1;
   }
@@ -55,6 +53,16 @@ function stackOf(error: unknown): string {
   return `${error.stack ?? error.message}${cause}`;
 }
 
-function jsonValue(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
+/** Freed of colours where nobody would see them. */
+function shown(text: string): string {
+  const coloured = process.stdout.isTTY && !process.env.NO_COLOR;
+  return maskText(harmless(coloured ? text : stripVTControlCharacters(text)));
+}
+
+function documentOf(answer: unknown): string {
+  return JSON.stringify(answer, jsonValue, 2);
+}
+
+function jsonValue(key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : maskStrings(key, value);
 }

@@ -73,6 +73,24 @@ test('the environment is read once and strictly', () => {
   expect(() => readConfig({ DRAYAGE_LOG_LEVEL: 'loud' }, '/p')).toThrow(/loud/);
 });
 
+test.each(['', 'WEB_'])('where Kubernetes says that a service is, is no setting: DRAYAGE_%s…', (service) => {
+  const name = `DRAYAGE_${service}`;
+  const variables = {
+    [`${name}SERVICE_HOST`]: '10.0.0.1',
+    [`${name}SERVICE_PORT`]: '80',
+    [`${name}SERVICE_PORT_HTTP`]: '80',
+    [`${name}PORT`]: 'tcp://10.0.0.1:80',
+    [`${name}PORT_80_TCP`]: 'tcp://10.0.0.1:80',
+    [`${name}PORT_80_TCP_PROTO`]: 'tcp',
+    [`${name}PORT_80_TCP_PORT`]: '80',
+    [`${name}PORT_80_TCP_ADDR`]: '10.0.0.1',
+  };
+  expect(readConfig(variables, '/p').web.port).toBe(8080);
+  expect(() => readConfig({ [`${name}PORT_HTTP`]: '80' }, '/p')).toThrow(/Unknown environment variable/);
+  expect(() => readConfig({ DRAYAGE_PORT: '80' }, '/p')).toThrow(/DRAYAGE_PORT/);
+  expect(readConfig({ DRAYAGE_WEB_PORT: '81' }, '/p').web.port).toBe(81);
+});
+
 test('passwords are hidden wherever they stand', () => {
   const text = 'connect postgresql://ops:hunter2@db:5432/x?password=hunter2&sslmode=require failed';
   expect(maskText(text)).toBe('connect postgresql://ops:***@db:5432/x?password=***&sslmode=require failed');

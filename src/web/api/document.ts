@@ -1,6 +1,6 @@
-import { maskText } from '../../base/secrets.ts';
+import { maskStrings } from '../../base/secrets.ts';
 
 /** JSON text of an answer, without the secrets that texts in it may hold. */
 export function documentOf(answer: unknown): string {
-  return JSON.stringify(answer, (_key, value) => (typeof value === 'string' ? maskText(value) : value));
+  return JSON.stringify(answer, maskStrings);
 }
