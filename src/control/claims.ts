@@ -58,12 +58,13 @@ export async function unsettled(db: ControlDb, partitions: readonly number[]): P
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Whether the attempts still hold their partitions, all of them. */
+/** Whether the attempts still hold their partitions, all of them; those of a cancelled run do not. */
 export async function holdAll(db: ControlDb, keys: readonly AttemptKey[]): Promise<boolean> {
   const { rows } = await sql<{ held: number }>`
     select count(*)::int as held from drayage.partitions p
     join jsonb_to_recordset(${JSON.stringify(keys.map(keyOf))}::jsonb) as k (id bigint, attempt int) using (id, attempt)
-    where p.state = 'running'`.execute(db);
+    join drayage.runs r on r.id = p.run_id
+    where p.state = 'running' and r.state <> 'cancelled'`.execute(db);
   return rows[0]!.held === keys.length;
 }
 

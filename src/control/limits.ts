@@ -19,15 +19,25 @@ export interface ActiveRun {
 const LIMITED = sql<boolean>`(r.max_concurrency is not null
   or exists (select from drayage.limits l where l.table_name = any (r.tables)))`;
 
+/**
+ * Whether a partition takes up room: one that is about to be loaded, or whose transaction a worker says it has. Others
+ * wait to be taken over, and a run that is full because of them would never go on.
+ */
+const OCCUPIED = sql<boolean>`(p.state = 'running' and (
+  p.started_at > clock_timestamp() - interval '30 seconds'
+  or exists (
+    select from drayage.workers w
+    where w.id = p.worker_id and p.pack = any (w.packs) and w.seen_at > clock_timestamp() - interval '30 seconds'
+  )))`;
+
 const FULL = sql<boolean>`(
   coalesce(r.max_concurrency <= (
-    select count(distinct p.pack) from drayage.partitions p where p.run_id = r.id and p.state = 'running'
+    select count(distinct p.pack) from drayage.partitions p where p.run_id = r.id and ${OCCUPIED}
   ), false)
   or exists (
     select from drayage.limits l where l.table_name = any (r.tables) and l.max_concurrency <= (
       select count(distinct p.pack) from drayage.runs o join drayage.partitions p on p.run_id = o.id
-      where l.table_name = any (o.tables) and p.state = 'running'
-        and o.state in ('planning', 'queued', 'running', 'paused')
+      where l.table_name = any (o.tables) and o.state in ('planning', 'queued', 'running', 'paused') and ${OCCUPIED}
     )
   ))`;
 

@@ -235,6 +235,7 @@ export interface Workers {
   seen_at: Generated<Date>;
   held_back: string | null;
   memory: number | null;
+  packs: Generated<string[]>;
 }
 
 export interface ControlSchema {

@@ -1,9 +1,11 @@
 import { sql } from 'kysely';
-import { ENDED, RUN_STEPS, type RunState, statesBefore } from '../model/state.ts';
+import { ENDED, PARTITION_STEPS, RUN_STEPS, type RunState, statesBefore } from '../model/state.ts';
 import type { ControlDb } from './db.ts';
 
 /** A run whose first partitions mostly fail is not worth going on with. */
 const GUARDED = 50;
+/** Partitions that are cancelled in one transaction. */
+const CANCELLED_AT_ONCE = 10_000;
 
 /**
  * Pauses a run of whose first fifty partitions more than half have failed, unless somebody has resumed it before.
@@ -49,8 +51,8 @@ export async function resumeRun(db: ControlDb, run: number): Promise<boolean> {
 }
 
 /**
- * Cancels a run, and takes what is under way from its workers: none of it can commit any more. What waits follows with
- * `cancelWaiting`, since there may be a lot of it.
+ * Cancels a run: nothing of it can commit any more. Its partitions follow with `cancelPartitions` in transactions of
+ * their own: who settles one locks it before the run, and would be in the way of one that does both the other way round.
  * @returns its round, or undefined when it can no longer be cancelled
  */
 export async function cancelRun(db: ControlDb, run: number): Promise<number | undefined> {
@@ -61,29 +63,31 @@ export async function cancelRun(db: ControlDb, run: number): Promise<number | un
     .where('state', 'in', statesBefore(RUN_STEPS, 'cancelled'))
     .returning('round')
     .executeTakeFirst();
-  if (!cancelled) return undefined;
-  await cancelPartitions(db, run, 'running').execute();
-  return cancelled.round;
+  return cancelled?.round;
 }
 
-/** @returns how many partitions were cancelled, fewer than `limit` when none is left */
-export async function cancelWaiting(db: ControlDb, run: number, limit: number): Promise<number> {
-  const some = db
-    .selectFrom('drayage.partitions')
-    .select('id')
-    .where('run_id', '=', run)
-    .where('state', '=', 'pending')
-    .limit(limit);
-  const { numUpdatedRows } = await cancelPartitions(db, run, 'pending').where('id', 'in', some).executeTakeFirst();
-  return Number(numUpdatedRows);
-}
-
-function cancelPartitions(db: ControlDb, run: number, state: 'running' | 'pending') {
-  return db
-    .updateTable('drayage.partitions')
-    .set({ state: 'cancelled', finished_at: sql`clock_timestamp()` })
-    .where('run_id', '=', run)
-    .where('state', '=', state);
+/**
+ * Cancels what waits of a cancelled run, and takes what is under way from its workers. A claim that was made at the same
+ * moment has locked its partition, is waited for, and cancelled as well.
+ */
+export async function cancelPartitions(db: ControlDb, run: number): Promise<void> {
+  for (;;) {
+    const some = db
+      .selectFrom('drayage.partitions')
+      .select('id')
+      .where('run_id', '=', run)
+      .where('state', 'in', statesBefore(PARTITION_STEPS, 'cancelled'))
+      .orderBy('id')
+      .limit(CANCELLED_AT_ONCE)
+      .forNoKeyUpdate();
+    const { numUpdatedRows } = await db
+      .with('some', () => some)
+      .updateTable('drayage.partitions')
+      .set({ state: 'cancelled', finished_at: sql`clock_timestamp()` })
+      .where('id', 'in', (query) => query.selectFrom('some').select('id'))
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return;
+  }
 }
 
 export interface RunSettings {

@@ -33,15 +33,20 @@ export function watchOf(db: ControlDb, attempts: readonly AttemptKey[]): Compile
     where p.state = 'running' and r.state <> 'cancelled'`.compile(db);
 }
 
-/** The statement by which a worker says that it is there. @param memory resident, in bytes */
-export function presenceOf(
-  db: ControlDb,
-  id: string,
-  { state, heldBack, memory }: { state: 'alive' | 'draining'; heldBack: string | null; memory: number },
-): CompiledQuery {
+export interface Presence {
+  state: 'alive' | 'draining';
+  heldBack: string | null;
+  /** Resident, in bytes. */
+  memory: number;
+  /** Names of the transactions that the worker has a hand on. */
+  packs: string[];
+}
+
+/** The statement by which a worker says that it is there. */
+export function presenceOf(db: ControlDb, id: string, { heldBack, ...presence }: Presence): CompiledQuery {
   return db
     .updateTable('drayage.workers')
-    .set({ state, held_back: heldBack, memory, seen_at: sql`clock_timestamp()` })
+    .set({ ...presence, held_back: heldBack, seen_at: sql`clock_timestamp()` })
     .where('id', '=', id)
     .compile();
 }

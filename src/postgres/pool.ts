@@ -10,8 +10,11 @@ const types = {
     oid === 20 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format as 'text'),
 } as pg.CustomTypesConfig;
 
-/** Asks a silent server from time to time whether it is there; the system's default would be two hours. */
-const ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
+/**
+ * A server, or a proxy before it, may accept a connection and say nothing; and one that is silent is asked from time to
+ * time whether it is there, for which the system's default would be two hours.
+ */
+const ALIVE = { connectionTimeoutMillis: 10_000, keepAlive: true, keepAliveInitialDelayMillis: 10_000 } as const;
 
 export interface PoolOptions {
   max: number;
@@ -25,7 +28,6 @@ export function createPool(url: string, { max, applicationName }: PoolOptions): 
     connectionString: url,
     max,
     application_name: applicationName,
-    connectionTimeoutMillis: 10_000,
     ...ALIVE,
     types,
   });

@@ -53,7 +53,7 @@ export async function startBoss(pool: pg.Pool, events: Events, { supervise }: { 
 export async function ensureQueues(boss: Boss): Promise<void> {
   await ensureQueue(boss, QUEUES.deadLetter, { ...COMMON, retryLimit: 100 });
   await ensureQueue(boss, QUEUES.partitions, { ...COMMON, deadLetter: QUEUES.deadLetter });
-  await ensureQueue(boss, QUEUES.finalize, { ...COMMON, retryLimit: 10 });
+  await ensureQueue(boss, QUEUES.finalize, { ...COMMON, retryLimit: 10, deadLetter: QUEUES.deadLetter });
 }
 
 async function ensureQueue(boss: Boss, name: string, options: Parameters<Boss['updateQueue']>[1]): Promise<void> {

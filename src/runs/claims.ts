@@ -111,8 +111,9 @@ export class Claims implements Keeper {
     const { db } = this.#services;
     const version = this.#version;
     const attempts = [...this.#holdings].flatMap((holding) => [...holding.attempts]);
-    const state = { state: this.#state, heldBack: this.#heldBack, memory: process.memoryUsage.rss() };
-    const beats = [statementOf(presenceOf(db, this.#workerId, state))];
+    const presence = { state: this.#state, heldBack: this.#heldBack, memory: process.memoryUsage.rss() };
+    const packs = [...new Set(attempts.flatMap(({ pack }) => pack ?? []))];
+    const beats = [statementOf(presenceOf(db, this.#workerId, { ...presence, packs }))];
     for (const [queue, holdings] of Map.groupBy(this.#holdings, (holding) => holding.queue)) {
       const claims = holdings.flatMap((holding) => holding.claims);
       if (claims.length > 0) beats.push(await beatOf(this.#boss, queue, claims));

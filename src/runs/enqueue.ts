@@ -102,10 +102,9 @@ async function produce(
   options: ProducerOptions,
   signal: AbortSignal,
 ): Promise<Enqueued> {
-  const { target } = services;
   return withSourceContext(services, signal, async (context) => {
-    const columnsOf = await inspectSource(target as unknown as pg.ClientBase, prepared, context);
-    const routes = await transaction(target, (client) =>
+    const columnsOf = await inspectSource(services.target as unknown as pg.ClientBase, prepared, context);
+    const routes = await transaction(services.target, (client) =>
       prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
     );
     const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: true, signal }));
@@ -199,7 +198,7 @@ class Producer {
     });
   }
 
-  /** The run is complete: from here on it ends when its last partition is settled. */
+  /** The run is complete: from here on it ends when its last partition is settled. Workers may have begun. */
   async finish(): Promise<Enqueued> {
     const run = this.run;
     if (run === undefined) throw new DrayageError('SOURCE_MISSING', 'The source has no partitions');
@@ -210,6 +209,7 @@ class Producer {
       assertPlanning(planned, run, 'Enqueue the job again.');
       const counts = resumed ? countsOf(planned) : this.#counts;
       await moveRun(tx, run, 'queued');
+      if (planned.partitions_running + planned.partitions_done > 0) await moveRun(tx, run, 'running');
       const params = maskParams(this.#prepared.params);
       const given = Object.keys(params).length > 0 ? { params } : {};
       const detail = { ...counts, ...given, ...(resumed ? { resumed } : {}) };

@@ -213,7 +213,7 @@ export class Executor {
     const load: Load = async (client, partition, keepRejects) => {
       const begunMs = performance.now();
       // Only then the control database, which is asked, knows of the connection.
-      if (lake || !isApart(this.#services)) holding.loads();
+      if (lake || !isApart(this.#services)) holding.loads(true);
       events.emit('attemptStarted', refOf(partition, row.job));
       const loading = () => this.#loadOne(work, partition, { client, routes, lake, keepRejects });
       const outcome = await traceAttempt(spans, partition, row.job, loading);
@@ -225,7 +225,7 @@ export class Executor {
     const committing = lake
       ? commitPack(pool, this.#boss, { ...pack, ledger: lake.ledger }, load, until)
       : commitTables(this.#services, this.#boss, { ...pack, routes }, load, until);
-    const committed = await spans.until(committing);
+    const committed = await spans.until(committing.finally(() => holding.loads(false)));
     for (const one of committed) this.#report(row.job, one, seconds);
     return committed.length;
   }

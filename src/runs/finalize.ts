@@ -2,6 +2,7 @@ import { type DrayageError, explain, locate } from '../base/errors.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { checksumsOf, donePartitions } from '../control/partitions.ts';
 import { addDeleted, findRun, moveRun, type Run, setDeleted, showPhase } from '../control/runs.ts';
+import { cancelPartitions } from '../control/steering.ts';
 import { addDeletion, deletedBy } from '../ledger/apart-loads.ts';
 import { limitIdleness } from '../ledger/backends.ts';
 import { clearOutbox, waitingPartitions } from '../ledger/outbox.ts';
@@ -81,7 +82,8 @@ async function clearTables(
   claim: Claim<{ run: number }>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { config, pool } = services;
+  const { config, pool, db } = services;
+  await cancelPartitions(db, run.id);
   await assertTarget(services, run);
   const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
   if (lake) await publishLake(services, run, lake, true, signal);

@@ -1,5 +1,5 @@
 import { DrayageError } from '../base/errors.ts';
-import type { AttemptKey } from '../control/claims.ts';
+import type { AttemptKey, Claimed } from '../control/claims.ts';
 import type { Held } from '../control/watch.ts';
 import type { Claim } from '../queue/jobs.ts';
 import { claimLost } from './commit.ts';
@@ -15,7 +15,7 @@ export class Holding {
   pace = new Pace();
   readonly #controller = new AbortController();
   readonly #claims: Map<string, Claim<unknown>>;
-  #attempts: readonly AttemptKey[] = [];
+  #attempts: readonly Claimed[] = [];
   #since = 0;
   #missing = false;
   /** How often in a row the connection was not there; undefined before there is one. */
@@ -34,12 +34,12 @@ export class Holding {
     return [...this.#claims.values()];
   }
 
-  get attempts(): readonly AttemptKey[] {
+  get attempts(): readonly Claimed[] {
     return this.#attempts;
   }
 
   /** From here on these attempts are watched. @param version of the orders that name them first */
-  begin(attempts: readonly AttemptKey[], version: number): void {
+  begin(attempts: readonly Claimed[], version: number): void {
     this.#attempts = attempts;
     this.#since = version;
   }
@@ -51,9 +51,9 @@ export class Holding {
     this.#attempts = this.#attempts.filter(({ id }) => !settled.has(id));
   }
 
-  /** From here on the server knows of a connection that loads. */
-  loads(): void {
-    this.#denied = 0;
+  /** From here on the server knows of a connection that loads, or need not. */
+  loads(loading: boolean): void {
+    this.#denied = loading ? 0 : undefined;
   }
 
   stop(reason: DrayageError): void {

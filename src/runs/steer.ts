@@ -15,9 +15,6 @@ import { finishIfSettled } from './commit.ts';
 import { loadJob } from './load-jobs.ts';
 import type { Services } from './services.ts';
 
-/** Partitions that are cancelled in one transaction. */
-const CANCELLED_AT_ONCE = 10_000;
-
 /** Who does something to a run; the operating system's user where nobody has signed in. */
 export const systemActor = (): string => userInfo().username;
 
@@ -66,13 +63,10 @@ export async function cancelRun(services: Services, boss: Boss, run: number, act
     if (round === undefined) throw refused(found, 'cancelled', 'It has ended, or is about to.');
     // Tables that were made for the run are done away with by the worker that gets this.
     await insertFinalizeJob(boss, tx, run, round);
-    return found.partitions_running;
+    return found.partitions_pending + found.partitions_running;
   });
-  // Should this be cut short: nobody claims partitions of a cancelled run, and their jobs are cleared when they are met.
-  for (let some = CANCELLED_AT_ONCE; some === CANCELLED_AT_ONCE; ) {
-    some = await steering.cancelWaiting(services.db, run, CANCELLED_AT_ONCE);
-    steered.partitions += some;
-  }
+  // Should this be cut short, that worker does it; and jobs are cleared when they are met.
+  await steering.cancelPartitions(services.db, run);
   while ((await removeJobs(boss, run)) > 0);
   return steered;
 }

@@ -6,6 +6,7 @@ import { pause, Shutdown } from '../base/lifecycle.ts';
 import { abandonPartition } from '../control/claims.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { type ActiveRun, activeRuns } from '../control/limits.ts';
+import { moveRun } from '../control/runs.ts';
 import { registerWorker, slotsOfAll, stopWorker } from '../control/workers.ts';
 import { PackSize } from '../model/pack.ts';
 import { turns } from '../model/turns.ts';
@@ -85,15 +86,15 @@ class Worker {
   /** Takes as much as there is room for. @returns how many jobs were taken */
   async #fill(concurrency: number): Promise<number> {
     if (this.#active.size >= concurrency) return 0;
-    // Also when there is no run that goes on: the end of a run may wait in the queue.
+    // Also when there is no run that goes on: the end of a run may wait in the queue, or be given up.
     const finishing = await fetchJobs<{ run: number }>(this.#boss, QUEUES.finalize, 1);
     for (const claim of finishing) {
       this.#start(QUEUES.finalize, [claim], ({ signal }) => finalize(this.#services, this.#boss, claim, signal));
     }
+    const lost = await fetchJobs<Partial<PartitionJob> & { run: number }>(this.#boss, QUEUES.deadLetter, 10);
+    for (const claim of lost) await this.#giveUp(claim);
     const runs = await activeRuns(this.#services.db);
     if (runs.length === 0) return finishing.length;
-    const lost = await fetchJobs<PartitionJob>(this.#boss, QUEUES.deadLetter, 10);
-    for (const claim of lost) await this.#giveUp(claim);
     const reason = await this.#throttle.reason([...new Set(runs.flatMap(({ tables }) => tables))]);
     this.#claims.holdBack(reason);
     if (reason !== null) return finishing.length;
@@ -144,13 +145,19 @@ class Worker {
     this.#active.add(done);
   }
 
-  /** A job whose workers died on every attempt: its partition has failed. */
-  async #giveUp(claim: Claim<PartitionJob>): Promise<void> {
+  /** A job whose workers died on every attempt: its partition has failed, or, if it was to end a run, that has. */
+  async #giveUp(claim: Claim<Partial<PartitionJob> & { run: number }>): Promise<void> {
     const { pool, events } = this.#services;
+    const { run, partition } = claim.data;
     const lost = await transaction(pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
-      const advice = `Every worker that tried this partition died; look for lack of memory. Then use "dray retry ${claim.data.run}".`;
-      const abandoned = await abandonPartition(tx, claim.data.partition, advice);
+      const died = (what: string, next: string) =>
+        `Every worker that tried ${what} died; look for lack of memory. Then ${next}.`;
+      if (partition === undefined) {
+        await moveRun(tx, run, 'failed', { error: died('to end this run', 'enqueue the job again') });
+      }
+      const abandoned =
+        partition && (await abandonPartition(tx, partition, died('this partition', `use "dray retry ${run}"`)));
       await completeJobs(this.#boss, tx, QUEUES.deadLetter, [claim]);
       if (abandoned) await finishIfSettled(client, this.#boss, abandoned.run_id);
       return abandoned;
