@@ -24,11 +24,33 @@ export function makeColumn(type: DataType, rows: number, { validity, children, .
 
 /** @param columns as many as the schema has fields, all of the same length */
 export function makeBatch(schema: Schema, rows: number, columns: Data[]): RecordBatch {
-  return new RecordBatch(
+  return new Batch(
     schema,
     makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children: columns }),
   );
 }
+
+/**
+ * Selects columns as Arrow says that it does. Its own `select` leaves the others' places behind, so that what comes after
+ * one that is left out is taken for nulls (apache-arrow 21.2, `RecordBatch.select`).
+ */
+class Batch extends RecordBatch {
+  override select(names: PropertyKey[]): RecordBatch {
+    return this.selectAt(this.schema.fields.flatMap(({ name }, place) => (names.includes(name) ? [place] : [])));
+  }
+
+  override selectAt(places: number[]): RecordBatch {
+    const schema = new Schema(places.map((place) => this.schema.fields[place]!));
+    return makeBatch(
+      schema,
+      this.numRows,
+      places.map((place) => this.data.children[place]!),
+    );
+  }
+}
+
+/** Whether every column is in its place: a select of Arrow's own may have moved some. */
+export const isAligned = ({ schema, data }: RecordBatch) => schema.fields.length === data.children.length;
 
 export function emptyBatch(schema: Schema): RecordBatch {
   return makeBatch(

@@ -1,6 +1,6 @@
 import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
-import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
+import { quoteIdentifier } from '../duckdb/types.ts';
 import type { ColumnTypes } from '../model/columns.ts';
 import type { LakeTarget } from '../model/lake-target.ts';
 import type { LakeColumn } from '../model/manifest.ts';
@@ -20,7 +20,7 @@ export interface StoredColumn extends LakeColumn {
  * What is written of a query's columns. Exactly the declared ones, or all of them in types that Parquet keeps.
  * @throws TARGET_INVALID, TYPE_UNMAPPED with the column at fault
  */
-export function storedColumns(given: readonly DuckColumn[], target: LakeTarget, dataset: string): StoredColumn[] {
+export function storedColumns(given: readonly LakeColumn[], target: LakeTarget, dataset: string): StoredColumn[] {
   const names = given.map(({ name }) => name);
   const where = { table: dataset };
   const named = [...(target.date === undefined ? [] : [target.date]), ...target.sort];
@@ -47,7 +47,7 @@ export function storedColumns(given: readonly DuckColumn[], target: LakeTarget, 
   });
 }
 
-function declaredColumns(given: readonly DuckColumn[], declared: ColumnTypes, dataset: string): StoredColumn[] {
+function declaredColumns(given: readonly LakeColumn[], declared: ColumnTypes, dataset: string): StoredColumn[] {
   const where = { table: dataset };
   const names = Object.keys(declared);
   const extra = given.find(({ name }) => !names.includes(name));
@@ -83,7 +83,7 @@ export function declaredOrThrow(column: string, declared: string, dataset: strin
   });
 }
 
-function storedAs(column: DuckColumn, type: string): StoredColumn {
+function storedAs(column: LakeColumn, type: string): StoredColumn {
   const { name, type: from } = column;
   const given = quoteIdentifier(name);
   if (from === 'GEOMETRY') return { name, type, from, expression: `st_aswkb(${given})` };

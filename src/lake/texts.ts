@@ -47,6 +47,9 @@ export function textQuery(path: string, { schema, longest }: TextRows): string {
   return `select ${[...list, row].join(', ')} from read_csv(${quotePath(path)}, ${options})`;
 }
 
+/** What `textQuery` gives, without ROW. @throws TYPE_UNMAPPED */
+export const textColumns = ({ fields }: Schema) => fields.map((field) => ({ name: field.name, type: typeOf(field) }));
+
 /** The type of DuckDB that takes what a field holds. @throws TYPE_UNMAPPED */
 export function typeOf(field: Field): string {
   const kind = kindOf(field);

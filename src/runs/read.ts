@@ -1,4 +1,4 @@
-import { emptyBatch, makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
+import { emptyBatch, isAligned, makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { scan, schemaOf } from '../duckdb/scan.ts';
@@ -30,6 +30,8 @@ export interface Opened {
   query(transform: Transform | undefined): Promise<OpenQuery>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
+  /** What a function over batches gives, for a lake. @throws TRANSFORM_FAILED, TYPE_UNMAPPED */
+  mapped(transform: BatchTransform): Promise<Reading>;
   /**
    * Takes all records apart, once, for all tables; needed before anything is read of them. Those of the latest time are
    * read. @returns undefined for rows, which need no such thing
@@ -86,8 +88,15 @@ export async function withPartition<Result>(
         }),
         async reading(route, rows) {
           if (route.transform?.kind === 'records') return spooledReading(route, () => spooled!);
-          return compile(route, partition, rows, connection, context.signal);
+          const { table, target, siblings } = route;
+          const arranged = (columns: readonly DuckColumn[]) =>
+            route.transform?.kind === 'batches'
+              ? arrangeAll(columns, table)
+              : arrange(columns, table, target, siblings);
+          return compile(route.transform, arranged, partition, rows, connection, context.signal);
         },
+        mapped: (transform) =>
+          compile(transform, (columns) => arrangeAll(columns), partition, undefined, connection, context.signal),
         async spool(request) {
           if (request.wholly && partition.replayable === false) throw notReplayable();
           if (!request.routes.some(({ transform }) => transform?.kind === 'records')) return undefined;
@@ -124,6 +133,7 @@ async function withRecords<Result>(
         if (route.transform?.kind !== 'records') throw needsFunction();
         return spooledReading(route, () => spooled!);
       },
+      mapped: () => Promise.reject(needsFunction()),
       async spool(request) {
         if (request.wholly && records.replayable === false) throw notReplayable();
         await spooled?.close();
@@ -163,7 +173,8 @@ function needsFunction(): DrayageError {
 }
 
 async function compile(
-  { transform, table, target, siblings }: Route,
+  transform: Transform | undefined,
+  arranged: (columns: readonly DuckColumn[]) => Arrangement,
   partition: OpenRelation,
   rows: RowFilter | undefined,
   connection: DuckConnection,
@@ -175,7 +186,7 @@ async function compile(
     : partition.relation;
   const { columns, query: compiled, numbered } = await compileSql(connection, relation, textOf(transform));
   const map = transform?.kind === 'batches' ? guarded(transform) : undefined;
-  const { select, skipped } = map ? arrangeAll(columns, table) : arrange(columns, table, target, siblings);
+  const { select, skipped } = arranged(columns);
   const list = select.map(({ name, expression }) => `${expression} as ${quoteIdentifier(name)}`).join(', ');
   const query = `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
   const positions = select.map((_, position) => position);
@@ -220,7 +231,9 @@ function textOf(transform: Transform | undefined): string | undefined {
 function guarded({ map }: BatchTransform): BatchTransform['map'] {
   return async (batch) => {
     try {
-      return await map(batch);
+      const made = await map(batch);
+      if (isAligned(made)) return made;
+      throw new Error('the columns of its batch have lost their places; use selectAt in the place of select');
     } catch (error) {
       throw new DrayageError('TRANSFORM_FAILED', `The function of the transform failed: ${(error as Error).message}`, {
         hint: 'Mend it in the job file; --verbose shows where it failed.',

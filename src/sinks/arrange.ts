@@ -47,10 +47,14 @@ export function arrange(
   return { select, skipped };
 }
 
-/** As `arrange`, for columns that go through a function of the job before they reach the table. */
-export function arrangeAll(columns: readonly DuckColumn[], table: Table): Arrangement {
+/**
+ * As `arrange`, for columns that go through a function of the job before they reach the table.
+ * @param table undefined for a lake, which takes lists and structs as they are
+ */
+export function arrangeAll(columns: readonly DuckColumn[], table?: Table): Arrangement {
   const select = columns.map((column) => {
-    return { name: column.name, expression: readFor(column, columnOf(table, column.name)) };
+    const expression = table ? readFor(column, columnOf(table, column.name)) : read(column, 'nested');
+    return { name: column.name, expression };
   });
   return { select, skipped: [] };
 }

@@ -11,7 +11,7 @@ const duck = useWorkspace(async (opened) => {
   ({ project, database } = opened);
   await writeParquet(
     duck,
-    `select i as id, if(i = 5000, 'a' || chr(0), 'n' || i) as name, i * 2 as extra from range(9000) t(i)`,
+    `select i as id, i * 2 as extra, if(i = 5000, 'a' || chr(0), 'n' || i) as name from range(9000) t(i)`,
     `${project.root}/in.parquet`,
   );
   await project.write('sql/targets/kept.sql', 'create table kept (id bigint, name text)');

@@ -249,6 +249,32 @@ export default defineJob({
   ]);
 });
 
+test('a function over batches fills a dataset with what it makes of them', async () => {
+  const lines = [
+    { id: 1, tags: ['a', 'b'], secret: 'x', day: '2026-01-05' },
+    { id: 2, tags: null, secret: 'y', day: 'soon' },
+  ];
+  await project!.write('batched.jsonl', lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await project!.write(
+    'jobs/batched.ts',
+    `import { batches, defineJob, files, lake } from 'drayage';
+export default defineJob({
+  name: 'batched', description: 'Test', source: () => files('batched.jsonl'),
+  transform: batches((batch) => batch.select(['id', 'tags', 'day'])),
+  targets: { thing: lake({ root: 'batched-lake', date: 'day' }) },
+});`,
+  );
+  const report = await drayage.run('batched', {}, false);
+  expect(report).toMatchObject({ state: 'completed_with_rejects', rows: { read: 2, written: 1, rejected: 1 } });
+  const found = await queryLake(duck, root('batched-lake'), 'thing', 'select columns(*)::varchar from lake');
+  expect(found).toEqual([{ id: '1', tags: '["a","b"]', day: '2026-01-05' }]);
+  const { rows } = await database!.pool.query(
+    'select row_number::int as row, column_name, reason from drayage.rejects where run_id = $1',
+    [report.run],
+  );
+  expect(rows).toEqual([{ row: 2, column_name: 'day', reason: 'bad_date' }]);
+});
+
 test('verbs that are about tables say so', async () => {
   const { rows } = await database!.pool.query(`select max(id)::int as run from drayage.runs where job = 'odd'`);
   for (const [verb, code] of [

@@ -10,10 +10,9 @@ import { digest } from '../../base/ids.ts';
 import type { Claimed } from '../../control/claims.ts';
 import type { ControlDb, ControlSchema } from '../../control/db.ts';
 import { type EnteredFile, enterFiles, keepDataset, type LakeRun, lockDataset, notePuts } from '../../control/lake.ts';
-import { describe } from '../../duckdb/scan.ts';
 import { mergeColumns, type StoredColumn, storedColumns } from '../../lake/columns.ts';
 import { dateFolder } from '../../lake/dates.ts';
-import { type TextRows, textLines, textQuery } from '../../lake/texts.ts';
+import { type TextRows, textColumns, textLines, textQuery } from '../../lake/texts.ts';
 import {
   neededMb,
   type RejectedRow,
@@ -31,7 +30,7 @@ import type { Place } from '../../store/place.ts';
 import type { PartitionOutcome } from '../commit.ts';
 import { keepFaults, NOTHING, planOf } from '../load.ts';
 import type { Pace } from '../pace.ts';
-import { type Opened, withPartition } from '../read.ts';
+import { type Opened, type Reading, withPartition } from '../read.ts';
 import type { PreparedDataset, PreparedLake } from './prepare.ts';
 import { recordRoutes } from './records.ts';
 
@@ -100,9 +99,7 @@ async function fill(load: LakeLoad, opened: Opened, folder: string, total: Total
   for (const [index, prepared] of lake.datasets.entries()) {
     const at = join(folder, String(index));
     const route = routes?.[index];
-    const written = route
-      ? await fromRecords(load, prepared, opened, route, at)
-      : await fromRelation(load, prepared, opened, at);
+    const written = await writtenFrom(load, prepared, opened, route, at);
     total.add(written.counts);
     columns.set(prepared.dataset, written.columns);
     onProgress(total.counts.read);
@@ -124,6 +121,19 @@ interface Filled {
   counts: Partial<LoadCounts>;
 }
 
+async function writtenFrom(
+  load: LakeLoad,
+  prepared: PreparedDataset,
+  opened: Opened,
+  route: Route | undefined,
+  folder: string,
+): Promise<Filled> {
+  if (route) return fromBatches(load, prepared, await opened.reading(route), folder);
+  const { transform } = prepared;
+  if (transform?.kind === 'batches') return fromBatches(load, prepared, await opened.mapped(transform), folder);
+  return fromRelation(load, prepared, opened, folder);
+}
+
 async function fromRelation(
   load: LakeLoad,
   { dataset, target, transform }: PreparedDataset,
@@ -137,16 +147,14 @@ async function fromRelation(
   return written(load, { connection, dataset, target, query, columns, numbered, folder, signal });
 }
 
-/** By way of a text file, which is the one thing that DuckDB takes from outside and need not hold in memory. */
-async function fromRecords(
+/** What functions give, by way of a text file: the one thing that DuckDB takes from outside and need not hold in memory. */
+async function fromBatches(
   load: LakeLoad,
   { dataset, target }: PreparedDataset,
-  opened: Opened,
-  route: Route,
+  reading: Reading,
   folder: string,
 ): Promise<Filled> {
   const { signal, duck } = load.context;
-  const reading = await opened.reading(route);
   const rows: TextRows = { schema: reading.schema, longest: 0 };
   const file = `${folder}.csv`;
   const lines = async function* () {
@@ -155,12 +163,10 @@ async function fromRecords(
   await pipeline(Readable.from(lines()), createWriteStream(file), { signal });
   return duck.use(async (connection) => {
     const query = textQuery(file, rows);
-    const columns = storedColumns(await describe(connection, query).then(withoutRow), target, dataset);
+    const columns = storedColumns(textColumns(reading.schema), target, dataset);
     return written(load, { connection, dataset, target, query, columns, numbered: true, folder, signal });
   });
 }
-
-const withoutRow = <Column extends { name: string }>(columns: Column[]) => columns.slice(0, -1);
 
 async function written(load: LakeLoad, request: WriteRequest): Promise<Filled> {
   await load.context.duck.reserve(request.connection, neededMb(request.columns));

@@ -80,6 +80,8 @@ export class World {
   /** Whether this is the test's form of a proof, which may do less. */
   readonly short: boolean;
   readonly workers: RelayedProcess[] = [];
+  /** What its processes find in their environment beside what all have. */
+  readonly given: NodeJS.ProcessEnv = {};
   /** What was done and said, for the account of a failure. */
   readonly said: string[] = [];
   /** What was done to the processes, in short. */
@@ -132,7 +134,7 @@ export class World {
 
   /** What a process of this world finds in its environment. @param port of a relay */
   env(port?: number): NodeJS.ProcessEnv {
-    return { DATABASE_URL: this.server.url(this.database, port), DRAYAGE_HOME: this.home };
+    return { ...this.given, DATABASE_URL: this.server.url(this.database, port), DRAYAGE_HOME: this.home };
   }
 
   dray(...args: string[]): Promise<Finished> {

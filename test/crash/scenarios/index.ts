@@ -3,6 +3,7 @@ import { deploy } from './deploy.ts';
 import { finalize } from './finalize.ts';
 import { freeze } from './freeze.ts';
 import { kill } from './kill.ts';
+import { lake, lakeInS3 } from './lake.ts';
 import { network } from './network.ts';
 import { producer } from './producer.ts';
 import { restart } from './restart.ts';
@@ -20,4 +21,6 @@ export const SCENARIOS: readonly Scenario[] = [
   changed,
   twice,
   deploy,
+  lake,
+  lakeInS3,
 ];
