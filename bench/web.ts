@@ -8,10 +8,12 @@ import { startServing } from '../src/web/serve.ts';
 import { readSettings } from '../src/web/settings.ts';
 
 /**
- * How long pages take for a run of 1,000,000 partitions. Usage: node bench/web.ts
+ * How long pages take for a run of 1,000,000 partitions, of which the median must be below the bound: as workers leave it,
+ * and after a vacuum. Usage: node bench/web.ts
  */
 const PARTITIONS = 1_000_000;
 const ROUNDS = 5;
+const BOUND_MS = 1_000;
 
 async function seed({ pool }: Services): Promise<number> {
   const { rows } = await pool.query<{ id: number }>(
@@ -59,6 +61,7 @@ try {
     'partitions, found': `runs/${run}/partitions?q=part-999999`,
     'partitions, from the middle': `runs/${run}/partitions?after=500000`,
   };
+  let late = 0;
   for (const vacuumed of [false, true]) {
     if (vacuumed) await services.pool.query('vacuum analyze drayage.partitions');
     for (const [page, path] of Object.entries(pages)) {
@@ -67,14 +70,18 @@ try {
         // Something has changed: nothing that was kept will do.
         await services.pool.query('update drayage.runs set rows_rejected = rows_rejected + 1 where id = $1', [run]);
         times.push(await time(url + path));
-        await new Promise((resolve) => setTimeout(resolve, 10 * times.at(-1)!));
+        // What would have to look at all partitions is asked for again in a rhythm that spares the database (src/web/memo.ts).
+        if (page === 'run') await new Promise((resolve) => setTimeout(resolve, Math.max(750, 10 * times.at(-1)!)));
       }
-      const sorted = times.toSorted((a, b) => a - b).map(Math.round);
+      const medianMs = times.toSorted((a, b) => a - b)[ROUNDS >> 1]!;
+      if (medianMs > BOUND_MS) late++;
       console.log(
-        `${vacuumed ? 'vacuumed' : 'as loaded'}  ${page.padEnd(28)} first ${Math.round(times[0]!)} ms, median ${sorted[2]} ms`,
+        `${vacuumed ? 'vacuumed' : 'as loaded'}  ${page.padEnd(28)} first ${Math.round(times[0]!)} ms, median ${Math.round(medianMs)} ms`,
       );
     }
   }
+  console.log(late > 0 ? `${late} pages are over ${BOUND_MS} ms` : `all pages are below ${BOUND_MS} ms`);
+  if (late > 0) process.exitCode = 1;
   await close();
 } finally {
   await services.closers.close();

@@ -38,26 +38,29 @@ export interface PartitionFilter {
   upTo?: number | undefined;
 }
 
-/** Partitions of a run in the order of their ids; one walk along an index per state, however many there are. */
+/**
+ * Partitions of a run in the order of their ids, however many there are: one walk along an index per state; a search
+ * has to read every key, and does that once.
+ */
 export async function listPartitions(
   db: ControlDb,
   run: number,
   { states, search, after = 0, upTo }: PartitionFilter,
   limit: number,
 ): Promise<PartitionProgress[]> {
-  const further = [
-    ...(upTo ? [sql`and p.id <= ${upTo}`] : []),
-    ...(search ? [sql`and p.key ilike ${likePattern(search)}`] : []),
-  ];
-  const { rows } = await sql<{ id: number }>`
-    select one.id from unnest(${states}::text[]) wanted (state)
-    cross join lateral (
-      select p.id from drayage.partitions p
-      where p.run_id = ${run} and p.state = wanted.state and p.id > ${after} ${sql.join(further, sql` `)}
-      order by p.id limit ${limit}
-    ) one
-    order by one.id limit ${limit}`.execute(db);
-  return inOrder(db, rows);
+  const within = sql`p.run_id = ${run} and p.id > ${after} ${upTo ? sql`and p.id <= ${upTo}` : sql``}`;
+  const chosen = search
+    ? sql<{ id: number }>`
+        select p.id from drayage.partitions p
+        where ${within} and p.state = any (${states}::text[]) and p.key ilike ${likePattern(search)}
+        order by p.id limit ${limit}`
+    : sql<{ id: number }>`
+        select one.id from unnest(${states}::text[]) wanted (state)
+        cross join lateral (
+          select p.id from drayage.partitions p where ${within} and p.state = wanted.state order by p.id limit ${limit}
+        ) one
+        order by one.id limit ${limit}`;
+  return inOrder(db, (await chosen.execute(db)).rows);
 }
 
 /** The view tells the time, so that Postgres would make all of it for a join; ids that are known it looks up. */
