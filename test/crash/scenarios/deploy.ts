@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertBooks, assertReleased, sumOf } from '../harness/oracle.ts';
 import { paced, pacedRows } from '../harness/paced.ts';
+import { until } from '../harness/until.ts';
+import type { RelayedProcess, World } from '../harness/world.ts';
 import type { Scenario } from './scenario.ts';
 
 const REPLACED_EVERY_MS = 3_000;
@@ -17,13 +19,13 @@ export const deploy: Scenario = {
     const partitions = world.short ? 60 : 200;
     const folder = await paced(world, partitions);
     const run = await world.enqueue('paced', '--param', `path=${folder}`);
-    let worker = await world.startWorker();
+    let worker = await startedWorker(world);
     const stopped: Promise<void>[] = [];
     const ended = world.untilEnded(run, 240_000);
     const over = ended.then(() => true);
     while (!(await Promise.race([over, sleep(REPLACED_EVERY_MS, false)]))) {
       const replaced = worker;
-      worker = await world.startWorker();
+      worker = await startedWorker(world);
       const signal = world.random.next() < 0.7 ? 'SIGTERM' : 'SIGINT';
       world.inflict(signal);
       stopped.push(
@@ -50,3 +52,13 @@ export const deploy: Scenario = {
     await assertReleased(world);
   },
 };
+
+/** A platform lets an old one go when the new one is up. */
+async function startedWorker(world: World): Promise<RelayedProcess> {
+  const worker = await world.startWorker();
+  await until('the new worker is up', async () => {
+    const found = await world.query('select from drayage.workers where pid = $1', [worker.pid]);
+    return found.length > 0;
+  });
+  return worker;
+}

@@ -18,21 +18,25 @@ export const MOMENTS: Record<string, Moment> = {
   'it has committed and does not know': { texts: ['update drayage.loads', 'commit\0'], hold: 'answer' },
 };
 
-/** Kills one worker, at a random time or at a named moment, and puts another one in its place. */
-async function killOne(world: World, worker: RelayedProcess): Promise<void> {
+/**
+ * Kills one worker, at a random time or at a named moment, and puts another one in its place.
+ * @param over when the run has ended: whoever lives then is spared
+ */
+async function killOne(world: World, worker: RelayedProcess, over: Promise<unknown>): Promise<void> {
   const { random } = world;
   const named = random.next() < 0.7;
-  if (named) {
-    const [name, moment] = random.pick(Object.entries(MOMENTS));
-    const skip = (moment.skip ?? 0) + random.between(0, 2);
-    await worker.relay.reach({ ...moment, skip });
-    world.inflict(name);
-  } else {
-    const delayMs = random.between(0, 2500);
-    await sleep(delayMs);
-    world.inflict(`after ${delayMs} ms`);
+  const [name, moment] = random.pick(Object.entries(MOMENTS));
+  const skip = (moment.skip ?? 0) + random.between(0, 2);
+  const delayMs = random.between(0, 2500);
+  const come = named ? worker.relay.reach({ ...moment, skip }) : sleep(delayMs);
+  const spared = await Promise.race([come.then(() => false), over.then(() => true)]);
+  if (spared) {
+    worker.relay.forget();
+    return worker.relay.release();
   }
+  world.inflict(named ? name : `after ${delayMs} ms`);
   await worker.kill();
+  await world.startWorker();
 }
 
 export const kill: Scenario = {
@@ -48,13 +52,7 @@ export const kill: Scenario = {
     const victims = await world.startWorkers(random.between(2, 3));
     const ended = world.untilEnded(run);
     const over = ended.catch(() => undefined);
-    await Promise.all(
-      victims.map(async (victim) => {
-        // A moment that does not come any more spares its worker.
-        const killed = killOne(world, victim).then(() => world.startWorker());
-        await Promise.race([killed, over]);
-      }),
-    );
+    await Promise.all(victims.map((victim) => killOne(world, victim, over)));
     await ended;
     await assertExact(world, run, mode);
   },
