@@ -118,7 +118,22 @@ export function locate(error: unknown, where: Where): DrayageError {
     });
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (isDiskFull(error)) return locate(diskFull(message, error), where);
   return new DrayageError('INTERNAL', message, { where, cause: error });
+}
+
+/** Whether the system has refused a write for want of room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+/** For temporary files, which are the only ones that are written without saying so. @param said by the system */
+export function diskFull(said: string, cause: unknown): DrayageError {
+  return new DrayageError('SPOOL_FULL', `The disk for temporary files is full: ${said}`, {
+    hint: 'Make room on the disk of DRAYAGE_HOME, name a folder on a larger one, or allow more with DRAYAGE_SPOOL_MB.',
+    cause,
+  });
 }
 
 /** One paragraph for people: what, where, what to do. */

@@ -1,5 +1,5 @@
 import duckdb from '@duckdb/node-bindings';
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, diskFull } from '../base/errors.ts';
 import { bind, type Params } from './bind.ts';
 import { quoteLiteral } from './types.ts';
 
@@ -79,11 +79,18 @@ export class Duck {
    */
   #makeRoom(crowded: boolean, memoryMb: number): void {
     if (crowded) this.#sideBySide = 1;
-    else
-      this.#memoryMb = Math.max(
-        this.#memoryMb,
-        Math.round(Math.min(memoryMb * GROWTH, this.#options.mostMemoryMb ?? 0)),
-      );
+    else this.#grow(memoryMb * GROWTH);
+  }
+
+  #grow(memoryMb: number): void {
+    const mostMb = this.#options.mostMemoryMb ?? 0;
+    this.#memoryMb = Math.max(this.#memoryMb, Math.round(Math.min(memoryMb, mostMb)));
+  }
+
+  /** The same for a partition that ran out of memory somewhere else. @param times that it has failed */
+  makeRoomFor(times: number): void {
+    this.#sideBySide = 1;
+    this.#grow(this.#options.memoryMb * GROWTH ** (times - 1));
   }
 
   /** Raises the limit for work that is known to need so much. */
@@ -236,6 +243,9 @@ export class DuckConnection {
   }
 }
 
+/** How the names of the files begin that DuckDB makes when it spills. */
+const SPILL_FILE = 'duckdb_temp_';
+
 /** What the Parquet reader says of a file that it does not understand. */
 const UNREADABLE =
   /Failed to read file|TProtocolException|Out of buffer|compression codec|encoding is only supported|Geoparquet|[Ee]ncrypt/;
@@ -254,6 +264,7 @@ function duckFailure(message: string, cause: unknown): DrayageError {
     return new DrayageError('TRANSFORM_INVALID', `DuckDB does not accept the query: ${firstParagraph}`, { cause });
   }
   if (/No space left on device|Disk quota exceeded/i.test(message)) {
+    if (message.includes(SPILL_FILE)) return diskFull(firstParagraph, cause);
     return new DrayageError('STORE_FULL', `There is no room left to write: ${firstParagraph}`, {
       hint: 'Make room; the partition is tried again, and nothing of it was published.',
       cause,
@@ -273,6 +284,9 @@ function duckFailure(message: string, cause: unknown): DrayageError {
       hint: 'The file is damaged, or written in a way that DuckDB does not know; write it anew.',
       cause,
     });
+  }
+  if (message.includes('max_temp_directory_size')) {
+    return diskFull(message.split('\n')[0]!.replace(/^Out of Memory Error: /, ''), cause);
   }
   if (/^Out of Memory Error/.test(message)) {
     return new DrayageError('OUT_OF_MEMORY', `DuckDB ran out of memory: ${firstParagraph}`, {

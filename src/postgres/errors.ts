@@ -1,4 +1,4 @@
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, locate } from '../base/errors.ts';
 
 /** The parts of node-postgres's error that say something. */
 interface ServerError extends Error {
@@ -85,12 +85,12 @@ export function rowInCopy(error: unknown, rows: number): number | undefined {
 /** A failure of a statement on an established connection, classified once for everybody. */
 export function databaseError(error: unknown): DrayageError {
   if (error instanceof DrayageError) return error;
-  if (!(error instanceof Error)) return new DrayageError('INTERNAL', String(error), { cause: error });
+  if (!(error instanceof Error)) return locate(error, {});
   const { code = '', message, detail, table, column, constraint, where } = error as ServerError;
   if (NETWORK.test(code) || TRANSIENT.test(code) || CONNECTION_ENDED.test(message)) {
     return new DrayageError('DATABASE_FAILED', `The database failed: ${message}`, { cause: error });
   }
-  if (!/^[0-9A-Z]{5}$/.test(code)) return new DrayageError('INTERNAL', message, { cause: error });
+  if (!/^[0-9A-Z]{5}$/.test(code)) return locate(error, {});
   const place = { ...(table ? { table } : {}), ...(column ? { column } : {}) };
   const said = [message, detail, where?.split('\n')[0]].filter(Boolean).join('; ');
   if (ROW_CLASSES.test(code)) {

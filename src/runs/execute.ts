@@ -236,6 +236,7 @@ export class Executor {
     { routes, lake, ...rest }: Into & Pick<LakeLoad, 'client' | 'keepRejects'>,
   ): Promise<PartitionOutcome> {
     const { db } = this.#services;
+    if (partition.error_code === 'OUT_OF_MEMORY') this.#context.duck.makeRoomFor(partition.failures);
     const progress = new Ticker<number>(PROGRESS_EVERY_MS, (rows) => showProgress(db, partition, rows));
     const load = {
       ...rest,

@@ -27,7 +27,8 @@ export async function withSourceContext<Result>(
     mostMemoryMb: config.memoryLimitMb / 2,
     spillMb: config.spoolMb,
     threads: config.duckdbThreads,
-    spillDirectory: join(config.home, 'spill'),
+    // Its files have the same names in every process.
+    spillDirectory: join(disk.folder, 'spill'),
   });
   try {
     const databaseUrl = (variable?: string) =>

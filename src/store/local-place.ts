@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, isDiskFull } from '../base/errors.ts';
 import type { Place } from './place.ts';
 
 /** A folder on disk. What is put is on the disk itself before its name is, so that a power cut leaves no half. */
@@ -97,7 +97,7 @@ function isAbsent(error: unknown): boolean {
 function storeError(cause: unknown, file: string): DrayageError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const where = { file };
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isDiskFull(cause)) {
     const hint = 'Make room; the partition is tried again, and nothing of it was published.';
     return new DrayageError('STORE_FULL', `There is no room left to write: ${message}`, { where, hint, cause });
   }

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import { createDuck, writeParquet } from '../../helpers/duck.ts';
 import { TestProject } from '../../helpers/project.ts';
+import { defineBulkJobs } from './bulk.ts';
 
 /** What is hauled in every proof: a project with one job per write mode, and the files that they read. */
 
@@ -66,6 +67,7 @@ export async function makeProject(): Promise<TestProject> {
        });`,
     );
   }
+  await defineBulkJobs(project);
   return project;
 }
 

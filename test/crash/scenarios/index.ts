@@ -2,9 +2,11 @@ import { changed } from './changed.ts';
 import { deploy } from './deploy.ts';
 import { finalize } from './finalize.ts';
 import { freeze } from './freeze.ts';
+import { fullDisk } from './full-disk.ts';
 import { kill } from './kill.ts';
 import { lake, lakeInS3 } from './lake.ts';
 import { network } from './network.ts';
+import { outOfMemory } from './out-of-memory.ts';
 import { producer } from './producer.ts';
 import { restart } from './restart.ts';
 import type { Scenario } from './scenario.ts';
@@ -19,6 +21,8 @@ export const SCENARIOS: readonly Scenario[] = [
   network,
   producer,
   changed,
+  fullDisk,
+  outOfMemory,
   twice,
   deploy,
   lake,
