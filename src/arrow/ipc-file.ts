@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { type RecordBatch, RecordBatchFileWriter, type Schema } from 'apache-arrow';
+import { writeWhole } from '../base/whole-write.ts';
 
 /** Keeps what it writes until it is asked for, in place of a queue that only a stream could empty. */
 class PieceWriter extends RecordBatchFileWriter {
@@ -33,9 +34,12 @@ export async function writeArrowFile(
   const file = await open(path, 'w');
   const writer = new PieceWriter();
   let rows = 0;
+  let end = 0;
   const flush = async () => {
-    const pieces = writer.take();
-    if (pieces.length > 0) await file.writev(pieces);
+    for (const piece of writer.take()) {
+      await writeWhole(file, piece, end);
+      end += piece.length;
+    }
   };
   try {
     writer.reset(undefined, schema);

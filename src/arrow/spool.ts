@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter } from 'apache-arrow';
+import { writeWhole } from '../base/whole-write.ts';
 
 /**
  * Record batches to be read as often as need be: the latest in memory, so that what is small needs no file, and those
@@ -28,7 +29,7 @@ export class BatchSpool {
     const writer = new RecordBatchStreamWriter();
     writer.write(earlier);
     const bytes = writer.finish().toUint8Array(true);
-    await this.#file.write(bytes, 0, bytes.length, this.#end);
+    await writeWhole(this.#file, bytes, this.#end);
     this.#end += bytes.length;
     this.#lengths.push(bytes.length);
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -76,7 +76,8 @@ export async function compactHeap(
       const { size } = await stat(made);
       const checksum = await sha256(made);
       const [first] = heap as [LakeFile];
-      const path = `${folderOf(first.path)}/job_compact-${checksum.slice(0, 16)}.parquet`;
+      // Never one that was there before: what a manifest has once removed does not count again, though it be the same.
+      const path = `${folderOf(first.path)}/job_compact-${randomUUID().replaceAll('-', '').slice(0, 16)}.parquet`;
       const source = {
         partition: `${heap.length} files of ${folderOf(first.path)}`,
         fingerprint: `sha256:${checksum}`,

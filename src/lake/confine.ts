@@ -19,6 +19,12 @@ const REFUSED_FUNCTIONS = new Set([
 /** What gives another value each time, so that an answer is good for once only. The time of day may be minutes old. */
 const VOLATILE = new Set(['gen_random_uuid', 'random', 'uuid', 'uuidv4', 'uuidv7']);
 
+/**
+ * Names of DuckDB's own views, and of files. A WITH that has such a name does not reach everywhere, its own query to begin
+ * with, and where it does not, DuckDB takes the name for the other.
+ */
+const NOT_FOR_WITH = /^(duckdb|pg|pragma|sqlite)_|[./\\]/i;
+
 /** What a query needs, found out from its parse tree. */
 export interface Inspected {
   /** Datasets that it reads. */
@@ -86,7 +92,7 @@ function* walk(part: unknown): Generator<Node> {
   for (const member of Object.values(part)) yield* walk(member);
 }
 
-/** Names that WITH gives; one that is used where it does not reach finds no table. */
+/** Names that WITH gives; one that is used where it does not reach finds nothing. */
 function commonTables({ cte_map: ctes }: Node): string[] {
   return ((ctes as { map?: { key: string }[] } | undefined)?.map ?? []).map(({ key }) => key);
 }
@@ -107,7 +113,10 @@ function tableName(
   }
   const dataset = known.find((one) => one.toLowerCase() === name.toLowerCase());
   if (dataset !== undefined) return dataset;
-  if (withNames.has(name.toLowerCase())) return undefined;
+  if (withNames.has(name.toLowerCase())) {
+    if (NOT_FOR_WITH.test(name)) throw refused(`has a WITH called "${name}"`, node, sql);
+    return undefined;
+  }
   throw new DrayageError('QUERY_INVALID', `There is no dataset "${name}".${didYouMean(name, known)}`, {
     hint: `The lake has ${known.length === 0 ? 'none yet' : known.join(', ')}. ${lineOf(sql, node.query_location)}`,
   });

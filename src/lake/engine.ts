@@ -67,8 +67,11 @@ export class Engine {
 
   /** @throws QUERY_INVALID, QUERY_REFUSED, LAKE_INVALID */
   async open(state: LakeState, sql: string, signal: AbortSignal): Promise<OpenQuery> {
-    const connection = await this.#duck.connect();
     const snapshot = await this.#enter(state);
+    const connection = await this.#duck.connect().catch((error) => {
+      snapshot.users--;
+      throw error;
+    });
     const close = async () => {
       try {
         await this.#leave(snapshot, connection);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { quoteIdentifier } from '../duckdb/types.ts';
@@ -26,14 +26,15 @@ export class Snapshot {
 
   constructor(state: LakeState, catalog: LakeCatalog, cache: FileCache) {
     this.state = state;
-    this.schema = `snapshot_${state.version}`;
+    // Of the same state there may be two: one that was followed by another is taken up again by who had read it before.
+    this.schema = `snapshot_${randomUUID().replaceAll('-', '')}`;
     this.#catalog = catalog;
     this.#cache = cache;
   }
 
   /** Makes the datasets known to the connection by their names. */
   async enter(connection: DuckConnection, datasets: Iterable<string>, signal: AbortSignal): Promise<void> {
-    this.#made ??= connection.execute(`create schema if not exists ${this.schema}`);
+    this.#made ??= connection.execute(`create schema ${this.schema}`);
     await this.#made;
     for (const dataset of datasets) {
       let view = this.#views.get(dataset);

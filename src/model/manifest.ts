@@ -154,7 +154,7 @@ class Check {
   path(given: unknown, field: string): void {
     const parts = this.text(given, field).split('/');
     const safe = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\\0]/.test(part));
-    this.that(safe && !/^_|^[A-Za-z]:/.test(parts[0]!), field, 'does not lie in a dataset');
+    this.that(safe && parts.length > 1 && !/^_|^[A-Za-z]:/.test(parts[0]!), field, 'does not lie in a dataset');
   }
 }
 

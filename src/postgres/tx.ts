@@ -44,6 +44,10 @@ async function onConnection<Result>(
   const client = await pool.connect().catch((error) => {
     throw databaseError(error);
   });
+  if (signal?.aborted) {
+    client.release();
+    throw signal.reason;
+  }
   const cut = () => (client as unknown as { connection: pg.Connection }).connection.stream.destroy();
   signal?.addEventListener('abort', cut, { once: true });
   try {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DrayageError } from '../base/errors.ts';
+import { writeWhole } from '../base/whole-write.ts';
 
 const PART = '.part';
 /** A download that nobody has written to for so long was left behind by a crash. */
@@ -114,7 +115,7 @@ export class FileCache {
       await file.truncate(size);
       let at = 0;
       for await (const piece of fetch(signal)) {
-        await file.write(piece, 0, piece.length, at);
+        await writeWhole(file, piece, at);
         at += piece.length;
       }
       await file.truncate(at);

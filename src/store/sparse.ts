@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../base/whole-write.ts';
 import type { Held, Spool } from './spool.ts';
 import type { FileStore, Range, StoredFile } from './stored.ts';
 
@@ -44,7 +45,10 @@ export class SparseFile {
     try {
       const path = join(held.folder, 'sparse');
       const handle = await open(path, 'w+');
-      await handle.truncate(file.size);
+      await handle.truncate(file.size).catch(async (error) => {
+        await handle.close();
+        throw error;
+      });
       return new SparseFile(path, file, store, held, handle, signal);
     } catch (error) {
       await held.release();
@@ -54,7 +58,7 @@ export class SparseFile {
 
   /** Puts in place what is known already. */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    await this.#handle.write(bytes, 0, bytes.length, position);
+    await writeWhole(this.#handle, bytes, position);
   }
 
   /** Fetches what is not here yet. */

@@ -126,6 +126,26 @@ test('compact puts the small files of a folder together, with the very same rows
   });
 });
 
+test('what was compacted, expired and loaded again may be compacted again', async () => {
+  const root = await fresh('compacted-again');
+  const before = await content(root);
+  await dray(root, 'compact', '--yes', '--grace', '0');
+  await dray(root, 'expire', 'ticket', '--older-than', '2026-02-01', '--yes', '--grace', '0');
+  const again = (day: string, file: string, number: number) => {
+    const path = `${made}/ticket/year=${day.replace('-', '/month=').replace('-', '/day=')}/job_${file}.parquet`;
+    return { dataset: 'ticket', day, number, query: `from read_parquet('${path}', hive_partitioning = false)` };
+  };
+  await publish(duck, root, 'third', [
+    again('2024-02-29', 'first-1', 1),
+    again('2026-01-30', 'first-1', 1),
+    again('2026-01-30', 'first-2', 2),
+    again('2026-01-30', 'second-1', 3),
+  ]);
+  expect(await content(root)).toEqual(before);
+  expect((await dray(root, 'compact', '--yes', '--grace', '0')).answer).toMatchObject({ files: 3, files_made: 1 });
+  expect(await content(root)).toEqual(before);
+});
+
 test('queries that are under way when files are compacted end with the rows that they began with', async () => {
   const root = await fresh('under-way');
   const child = project.spawn(['lake', 'compact', '--yes', '--grace', '600', '--lake', root]);

@@ -80,6 +80,16 @@ describe('partitions', () => {
     expect(await keys({ table: 'heap', partitionRows: 10 })).toEqual(['heap']);
   });
 
+  test('have names that an index takes, however long the values are', async () => {
+    await sql(`create table long_keys (url text primary key, id int);
+      insert into long_keys select 'https://' || repeat('very-long/', 200) || i, i from generate_series(1, 300) i`);
+    const found = await keys({ table: 'long_keys', partitionRows: 100 });
+    expect(found).toHaveLength(3);
+    expect(new Set(found).size).toBe(3);
+    expect(Math.max(...found.map((key) => Buffer.byteLength(key)))).toBeLessThan(300);
+    expect(await ids({ table: 'long_keys', partitionRows: 100 })).toEqual(upTo(300));
+  });
+
   test('by days and months hold nulls and infinities, too', async () => {
     await sql(`create table dated (id int, at timestamptz); insert into dated values
       (1, '2024-01-31 23:59:59.999999+00'), (2, '2024-02-01 00:00+00'), (3, '2024-02-29 12:00+00'), (4, null),

@@ -23,6 +23,7 @@ export async function atOneMoment<Result>(
   });
   const cut = () => cutConnection(client);
   signal.addEventListener('abort', cut, { once: true });
+  if (signal.aborted) cut();
   try {
     await client.query(`begin transaction isolation level repeatable read read only; ${TEXT_FORMS}`);
     const result = await use(client, serverOf(url));
