@@ -36,6 +36,9 @@ const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
 const ROUTES_KEPT_MS = 1_000;
 
+/** Runs of which a worker remembers something. */
+const REMEMBERED = 100;
+
 /** What the executor tells the worker of its claims. */
 export interface Keeper {
   /** These attempts are under way. */
@@ -172,9 +175,15 @@ export class Executor {
   async #paceOf(row: Run): Promise<Pace> {
     const pace = this.#paces.get(row.id) ?? new Pace();
     this.#paces.set(row.id, pace);
+    const [oldest] = this.#paces.keys();
+    if (this.#paces.size > REMEMBERED) this.#forget(oldest!);
     const limit = row.max_rows_per_second;
     pace.limit(limit === null ? undefined : limit / (await workersOn(this.#services.db, row.id)));
     return pace;
+  }
+
+  #forget(run: number): void {
+    for (const known of [this.#prepared, this.#paces, this.#met, this.#routes]) known.delete(run);
   }
 
   /** The run's job as it was planned, loaded once per process. */

@@ -49,7 +49,7 @@ export function problemOf(error: unknown): Problem {
 function isConnectionError(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
   return (
-    /^(E[A-Z]+|08...|57P..)$/.test(code ?? '') ||
+    /^(E(CONN|PIPE|TIMEDOUT|NETUNREACH|HOSTUNREACH|AI_)[A-Z]*|08...|57P..)$/.test(code ?? '') ||
     /terminated|timeout exceeded when trying to connect/.test(message ?? '')
   );
 }

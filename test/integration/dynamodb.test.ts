@@ -174,6 +174,20 @@ test('keys may be numbers and bytes', async () => {
   }
 });
 
+test('partitions have names that a database takes, however long or odd the keys are', async () => {
+  await dynamo.create({
+    TableName: 'long-keys',
+    KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+    AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+  });
+  await dynamo.put('long-keys', [{ pk: S(`a\0${'x'.repeat(1990)}`) }, { pk: S(`b${'y'.repeat(1990)}`) }]);
+  const [plan, ...others] = await plansOf(at('long-keys'), context);
+  expect(others).toEqual([]);
+  expect(plan!.key.length).toBeLessThan(300);
+  expect(plan!.key).not.toContain('\0');
+  expect(await valuesOf(at('long-keys'), context)).toHaveLength(2);
+});
+
 test('what is wrong is said by name', async () => {
   await expect(plansOf(at('nosuch'), context)).rejects.toMatchObject({
     code: 'SOURCE_MISSING',

@@ -244,6 +244,27 @@ describe('what changes something', () => {
     expect(await state(run)).toBe('paused');
   });
 
+  test('is not done to everything when it was meant for something that is not there', async () => {
+    const own = await start({ token: TOKEN });
+    const run = await seedRun(database.pool);
+    await database.pool.query(
+      `update drayage.partitions set state = 'failed' where id = (select max(id) from drayage.partitions where run_id = $1)`,
+      [run],
+    );
+    const headers = { authorization: `Bearer ${TOKEN}`, accept: '*/*' };
+    for (const partition of ['999999', 'nowhere', '1e3']) {
+      const body = form({ partition });
+      const { status } = await own.browse(`/runs/${run}/retry`, { method: 'POST', headers, body });
+      expect([partition, status]).toEqual([partition, 404]);
+    }
+    const { rows } = await database.pool.query(`select from drayage.events where run_id = $1 and action = 'retried'`, [
+      run,
+    ]);
+    expect(rows).toEqual([]);
+    // Without a body at all.
+    expect((await own.browse(`/runs/${run}/pause`, { method: 'POST', headers, redirect: 'manual' })).status).toBe(303);
+  });
+
   test('is done for programs with the token, and says what came of it', async () => {
     const own = await start({ token: TOKEN });
     const run = await seedRun(database.pool);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { DrayageError } from '../../base/errors.ts';
-import { digest } from '../../base/ids.ts';
+import { digest, shortName } from '../../base/ids.ts';
 import { toJson } from '../../base/json.ts';
 import { didYouMean } from '../../base/suggest.ts';
 import type { OpenRecords, PartitionPlan, Source, SourceContext } from '../../model/source.ts';
@@ -92,7 +92,7 @@ function planOf(table: string, ids: readonly FoundId[], fingerprint: string): Pa
 
 /** A key as people know it; binary ones in base64. */
 function nameOf({ id }: FoundId): string {
-  return String(Object.values(JSON.parse(id) as AttributeValue)[0]);
+  return shortName(String(Object.values(JSON.parse(id) as AttributeValue)[0]));
 }
 
 function openItems(read: () => AsyncIterable<Item>): OpenRecords<DynamoRecord> {

@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { DrayageError } from '../../base/errors.ts';
-import { digest } from '../../base/ids.ts';
+import { shortName } from '../../base/ids.ts';
 import { quoteIdentifier } from '../../postgres/catalog.ts';
 import type { Period, WholeOptions } from './options.ts';
 import type { Relation } from './relation.ts';
@@ -154,10 +154,5 @@ const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 /** As people read it, in the key of a partition: `id<5000`, `5000<=id<9000`. */
 export function nameOf({ column }: Cut, { from, below, only }: KeyRange): string {
   if (only !== undefined) return `${column}=${only}`;
-  return `${from === undefined ? '' : `${short(from)}<=`}${column}${below === undefined ? '' : `<${short(below)}`}`;
-}
-
-/** A key is kept in an index, which does not take more than 2,704 bytes. */
-function short(value: string): string {
-  return value.length <= 100 ? value : `${value.slice(0, 80).toWellFormed()}…${digest(value).slice(0, 12)}`;
+  return `${from === undefined ? '' : `${shortName(from)}<=`}${column}${below === undefined ? '' : `<${shortName(below)}`}`;
 }

@@ -8,6 +8,7 @@ import { enqueueRun } from '../enqueue.ts';
 import type { Visitor } from '../guard.ts';
 import { type Content, type Html, html } from '../html.ts';
 import type { Definition } from '../job-data.ts';
+import { Problem } from '../problem.ts';
 import type { Web } from '../web.ts';
 import { id } from './fields.ts';
 
@@ -18,9 +19,8 @@ export function addForms(app: FastifyInstance, web: Web): void {
   for (const action of ACTIONS) {
     app.post(`/runs/:run/${action.name}`, { config, schema }, async (request: FastifyRequest, reply: FastifyReply) => {
       const { run } = request.params as { run: number };
-      const { drain, partition } = request.body as Record<string, string | undefined>;
-      const one = partition === undefined ? undefined : await findPartition(web.services.db, run, Number(partition));
-      const choice = { drain: drain === 'on', partition: one?.partition };
+      const { drain, partition } = (request.body ?? {}) as Record<string, string | undefined>;
+      const choice = { drain: drain === 'on', partition: partition && (await keyOf(web, run, partition)) };
       await action.act(web, run, request.visitor!.name, choice);
       return reply.redirect(`/runs/${run}`, 303);
     });
@@ -28,12 +28,19 @@ export function addForms(app: FastifyInstance, web: Web): void {
   app.post('/jobs/:job/runs', { config }, (request, reply) => enqueueFromForm(web, request, reply));
 }
 
+/** @throws Problem for one that the run has not: to leave it out would mean all of them */
+async function keyOf({ services }: Web, run: number, id: string): Promise<string> {
+  const found = /^\d{1,15}$/.test(id) ? await findPartition(services.db, run, Number(id)) : undefined;
+  if (found) return found.partition;
+  throw new Problem(404, 'NOT_FOUND', `Run ${run} has no partition ${id}`);
+}
+
 /** Between the request and the answer; planning goes on behind it, and what goes wrong then shows on the run. */
 const PATIENCE_MS = 20_000;
 
 async function enqueueFromForm(web: Web, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { job } = request.params as { job: string };
-  const { force, max_rejects, ...fields } = request.body as Record<string, string>;
+  const { force, max_rejects, ...fields } = (request.body ?? {}) as Record<string, string>;
   const given = Object.entries(fields).filter(([name, value]) => name.startsWith('param.') && value !== '');
   const params = Object.fromEntries(given.map(([name, value]) => [name.slice('param.'.length), value]));
   const wanted = { params, force: force === 'on', max_rejects: max_rejects || undefined };
