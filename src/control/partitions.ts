@@ -13,7 +13,8 @@ export interface NewPartition extends Omit<PartitionPlan, 'problem'> {
 }
 
 /**
- * Inserts planned partitions; those that the run has already are left alone.
+ * Inserts planned partitions; those that the run has already are left alone. They are left out, and not left to the
+ * conflict alone, since that would wait for a worker which settles one and itself waits for the run.
  * @returns the new ones that wait for a worker
  */
 export async function insertPartitions(
@@ -31,6 +32,7 @@ export async function insertPartitions(
     from jsonb_to_recordset(${rows}::jsonb)
       as plan (key text, fingerprint text, spec jsonb, file text, state text,
         error_code text, error text, rows bigint, bytes bigint)
+    where not exists (select from drayage.partitions p where p.run_id = ${runId} and p.key = plan.key)
     on conflict (run_id, key) do nothing
     returning id, attempt, state`.execute(db);
   return inserted.rows.filter(({ state }) => state === 'pending');

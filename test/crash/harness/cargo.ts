@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg';
 import { createDuck, writeParquet } from '../../helpers/duck.ts';
 import { TestProject } from '../../helpers/project.ts';
 import { defineBulkJobs } from './bulk.ts';
+import { defineManyJob } from './many.ts';
 
 /** What is hauled in every proof: a project with one job per write mode, and the files that they read. */
 
@@ -68,6 +69,7 @@ export async function makeProject(): Promise<TestProject> {
     );
   }
   await defineBulkJobs(project);
+  await defineManyJob(project);
   return project;
 }
 

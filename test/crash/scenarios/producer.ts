@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { checksumOfQuery } from '../../helpers/table-checksum.ts';
 import { layBefore, MODES, type Mode } from '../harness/cargo.ts';
-import { assertExact } from '../harness/oracle.ts';
+import { MANY_ROWS, PARTITIONS, PLANNED_AT_ONCE } from '../harness/many.ts';
+import { assertBooks, assertExact, assertReleased, sumOf } from '../harness/oracle.ts';
 import type { Moment } from '../harness/relay.ts';
 import type { World } from '../harness/world.ts';
 import type { Scenario } from './scenario.ts';
@@ -31,6 +33,7 @@ export const producer: Scenario = {
   shortRuns: 1,
   async prove(world) {
     const { random } = world;
+    if (random.next() < 0.5) return proveMany(world);
     const mode = random.pick(MODES);
     const [name, { left, ...moment }] = random.pick(Object.entries(MOMENTS));
     await world.withClient((client) => layBefore(client, mode));
@@ -67,6 +70,33 @@ async function completed(world: World, mode: Mode, left: 'nothing' | 'a part' | 
     assert.deepEqual({ run, partitions, added }, { run: id, partitions: 20, added: 0 });
   }
   return id;
+}
+
+/** Of several transactions the first ones have committed, and workers have begun with what they planned. */
+async function proveMany(world: World): Promise<void> {
+  const { random } = world;
+  await world.migrate();
+  if (random.next() < 0.5) await world.startWorkers(1);
+  const victim = await world.startProcess(['enqueue', 'many']);
+  const hold = random.pick(['request', 'answer'] as const);
+  const skip = random.between(hold === 'request' ? 1 : 0, 2);
+  await victim.relay.reach({ texts: [INSERTS, 'commit\0'], hold, skip });
+  world.inflict(`many: ${hold} of commit ${skip + 1}`);
+  await victim.kill();
+  await world.setLeases();
+  const left = Math.min(PARTITIONS, (hold === 'request' ? skip : skip + 1) * PLANNED_AT_ONCE);
+  const resumed = await world.dray('enqueue', '--resume', '1', '--json');
+  assert.equal(resumed.code, 0, resumed.stderr);
+  const { run, partitions, added } = JSON.parse(resumed.stdout);
+  assert.deepEqual({ partitions, added }, { partitions: PARTITIONS, added: PARTITIONS - left });
+  await world.startWorkers(1);
+  await world.untilEnded(run);
+  await world.stopWorkers();
+  const loaded = await world.withClient((client) => checksumOfQuery(client, 'select id from many'));
+  assert.deepEqual(loaded, await sumOf(world, MANY_ROWS));
+  await assertPlannedOnce(world, run);
+  await assertBooks(world, run);
+  await assertReleased(world);
 }
 
 async function assertPlannedOnce(world: World, run: number): Promise<void> {
