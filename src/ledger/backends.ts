@@ -1,5 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 import { PACK_PREFIX } from '../model/pack.ts';
+import { brief } from '../postgres/pool.ts';
 
 const nameOf = (pack: string) => PACK_PREFIX + pack;
 
@@ -10,15 +11,17 @@ const nameOf = (pack: string) => PACK_PREFIX + pack;
 export async function endPacks(client: ClientBase | Pool, packs: readonly string[]): Promise<void> {
   if (packs.length === 0) return;
   await client.query(
-    `select pg_terminate_backend(pid) from pg_stat_activity
-     where application_name = any ($1) and datname = current_database() and pid <> pg_backend_pid()`,
-    [packs.map(nameOf)],
+    brief(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where application_name = any ($1) and datname = current_database() and pid <> pg_backend_pid()`,
+      [packs.map(nameOf)],
+    ),
   );
 }
 
 /** Names this transaction's connection, for the attempt that may have to end it. */
 export async function namePack(client: ClientBase, pack: string): Promise<void> {
-  await client.query(`select set_config('application_name', $1, true)`, [nameOf(pack)]);
+  await client.query(brief(`select set_config('application_name', $1, true)`, [nameOf(pack)]));
 }
 
 /**

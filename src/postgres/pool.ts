@@ -119,6 +119,11 @@ export function serverOf(url: string, variable = 'DATABASE_URL'): string {
 /** For statements that are quick by nature. */
 const SHORT_MS = 30_000;
 
+/** A statement that takes no time: when its answer does not come, it fails, and so does its connection. */
+export function brief(text: string, values: readonly unknown[] = []): pg.QueryConfig {
+  return { text, values: [...values], query_timeout: SHORT_MS } as pg.QueryConfig;
+}
+
 /** As much of a pool as takes statements, and Kysely needs. */
 export interface Asking {
   query(text: string, values?: readonly unknown[]): Promise<pg.QueryResult>;
@@ -131,17 +136,14 @@ export interface Asking {
  * since the other end may be gone without a word. Transactions take the pool itself.
  */
 export function impatient(pool: pg.Pool): Asking {
-  const timed = (text: string, values: readonly unknown[] = []) => {
-    return { text, values: [...values], query_timeout: SHORT_MS } as pg.QueryConfig;
-  };
   return {
-    query: (text, values) => pool.query(timed(text, values)),
+    query: (text, values) => pool.query(brief(text, values)),
     connect: async () => {
       const client = await pool.connect();
       let broken = false;
       return {
         query: (text, values) =>
-          client.query(timed(text, values)).catch((error) => {
+          client.query(brief(text, values)).catch((error) => {
             broken = true;
             throw error;
           }),

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { databaseError } from './errors.ts';
+import { brief } from './pool.ts';
 
 /**
  * Runs `work` in one transaction on a connection of its own. A connection on which anything failed is not used again.
@@ -12,7 +13,8 @@ export async function transaction<Result>(
   signal?: AbortSignal,
 ): Promise<Result> {
   const begun = async (client: pg.PoolClient) => {
-    await client.query('begin');
+    // A connection may have died while it lay idle, without a word.
+    await client.query(brief('begin'));
     const result = await work(client);
     await client.query('commit');
     return result;

@@ -12,7 +12,16 @@ import type { Route } from '../model/route.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import type { Boss } from '../queue/boss.ts';
-import { type Committed, claimLost, commitPack, keeperOf, type Load, type Pack, settlePack } from './commit.ts';
+import {
+  type Committed,
+  type Course,
+  claimLost,
+  commitPack,
+  keeperOf,
+  type Load,
+  type Pack,
+  settlePack,
+} from './commit.ts';
 import { isApart, type Services } from './services.ts';
 
 /** A pack whose tables are in another database. */
@@ -43,7 +52,6 @@ interface Settling extends Committed {
  * When a worker dies between 1 and 2, the next attempt finds in the ledger what its own partition has come to, and goes
  * on with 2. A worker that was only frozen there is too late in 2.
  *
- * @param enough as for `commitPack`
  * @throws as `commitPack`; nothing is committed in the control database then
  */
 async function commitApart(
@@ -51,7 +59,7 @@ async function commitApart(
   boss: Boss,
   given: ApartPack,
   load: Load,
-  { signal, enough }: { signal: AbortSignal; enough: () => boolean },
+  { signal, enough }: Omit<Course, 'named'>,
 ): Promise<Committed[]> {
   const control = await identity();
   const pack = { ...given, control };
@@ -83,11 +91,11 @@ export function commitTables(
   boss: Boss,
   { routes, ...pack }: Omit<Pack, 'ledger'> & { routes: readonly Route[] },
   load: Load,
-  until: Parameters<typeof commitPack>[4],
+  course: Course,
 ): Promise<Committed[]> {
   const oids = routes.map(({ table }) => table.oid);
-  if (isApart(services)) return commitApart(services, boss, { ...pack, ledger: apartLedger(oids) }, load, until);
-  return commitPack(services.pool, boss, { ...pack, ledger: tableLedger(oids) }, load, until);
+  if (isApart(services)) return commitApart(services, boss, { ...pack, ledger: apartLedger(oids) }, load, course);
+  return commitPack(services.pool, boss, { ...pack, ledger: tableLedger(oids) }, load, course);
 }
 
 async function loadPack(

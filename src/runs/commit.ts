@@ -49,6 +49,15 @@ export interface Committed {
   outcome: PartitionOutcome | undefined;
 }
 
+/** How a pack goes on. */
+export interface Course {
+  signal: AbortSignal;
+  /** Asked after each partition whether the transaction has lasted long enough. */
+  enough: () => boolean;
+  /** Told when the control database knows the connection by the pack's name. */
+  named: () => void;
+}
+
 /**
  * The exactly-once protocol, and the only place that knows its order: rows, rejects, ledger, progress and queue jobs
  * become true in one transaction, or none of them does. For tables in another database, see `commit-apart.ts`.
@@ -59,7 +68,6 @@ export interface Committed {
  *  4. Settle the partitions and complete the jobs, both fenced by the attempts: a worker that lost a claim stops here.
  *  5. The one that settles the last partition sends the run to its finish.
  *
- * @param enough asked after each partition whether the transaction has lasted long enough
  * @returns the partitions that were settled, from the first on
  * @throws CLAIM_LOST when another attempt has taken over, TOO_MANY_REJECTS; nothing is committed then
  */
@@ -68,13 +76,14 @@ export async function commitPack(
   boss: Boss,
   { name, run, ledger, attempts }: Pack,
   load: Load,
-  { signal, enough }: { signal: AbortSignal; enough: () => boolean },
+  { signal, enough, named }: Course,
 ): Promise<Committed[]> {
   const work = async (client: pg.PoolClient) => {
     const tx = kyselyOnClient<ControlSchema>(client);
     const lost = attempts.flatMap(({ partition }) => partition.lost_pack ?? []);
     await endPacks(client, lost);
     await namePack(client, name);
+    named();
     const partitions = attempts.map(({ partition }) => partition);
     if (!(await holdAll(tx, partitions))) throw claimLost();
 

@@ -29,7 +29,7 @@ import { loadJob } from './load-jobs.ts';
 import { Pace } from './pace.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { runRoutes } from './routes.ts';
-import { assertTarget, isApart, type Services } from './services.ts';
+import { assertTarget, type Services } from './services.ts';
 import { traceAttempt } from './spans.ts';
 
 const PROGRESS_EVERY_MS = 500;
@@ -221,19 +221,18 @@ export class Executor {
     const spans = new AttemptSpans();
     const load: Load = async (client, partition, keepRejects) => {
       const begunMs = performance.now();
-      // Only then the control database, which is asked, knows of the connection.
-      if (lake || !isApart(this.#services)) holding.loads(true);
       events.emit('attemptStarted', refOf(partition, row.job));
       const loading = () => this.#loadOne(work, partition, { client, routes, lake, keepRejects });
       const outcome = await traceAttempt(spans, partition, row.job, loading);
       seconds.set(partition.id, (performance.now() - begunMs) / 1000);
       return outcome;
     };
-    const until = { signal: holding.signal, enough: () => performance.now() - startedMs > PACK_MS };
+    const enough = () => performance.now() - startedMs > PACK_MS;
+    const course = { signal: holding.signal, enough, named: () => holding.loads(true) };
     const pack = { name, run: row, attempts };
     const committing = lake
-      ? commitPack(pool, this.#boss, { ...pack, ledger: lake.ledger }, load, until)
-      : commitTables(this.#services, this.#boss, { ...pack, routes }, load, until);
+      ? commitPack(pool, this.#boss, { ...pack, ledger: lake.ledger }, load, course)
+      : commitTables(this.#services, this.#boss, { ...pack, routes }, load, course);
     const committed = await spans.until(committing.finally(() => holding.loads(false)));
     for (const one of committed) this.#report(row.job, one, seconds);
     return committed.length;
