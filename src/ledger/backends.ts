@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 import { PACK_PREFIX } from '../model/pack.ts';
-import { brief } from '../postgres/pool.ts';
+import { brief, impatient } from '../postgres/pool.ts';
 
 const nameOf = (pack: string) => PACK_PREFIX + pack;
 
@@ -22,6 +22,15 @@ export async function endPacks(client: ClientBase | Pool, packs: readonly string
 /** Names this transaction's connection, for the attempt that may have to end it. */
 export async function namePack(client: ClientBase, pack: string): Promise<void> {
   await client.query(brief(`select set_config('application_name', $1, true)`, [nameOf(pack)]));
+}
+
+/** Whether the server knows of a connection with that name. */
+export async function isPackThere(pool: Pool, pack: string): Promise<boolean> {
+  const { rows } = await impatient(pool).query(
+    'select from pg_stat_activity where application_name = $1 and datname = current_database()',
+    [nameOf(pack)],
+  );
+  return rows.length > 0;
 }
 
 /**

@@ -22,6 +22,7 @@ import {
   type Pack,
   settlePack,
 } from './commit.ts';
+import { PackWatch } from './pack-watch.ts';
 import { isApart, type Services } from './services.ts';
 
 /** A pack whose tables are in another database. */
@@ -64,11 +65,14 @@ async function commitApart(
   const control = await identity();
   const pack = { ...given, control };
   const { run, attempts } = pack;
-  const settling = await transaction(target, (client) => loadPack(client, db, pack, load, enough), signal).catch(
-    (error) => {
+  const watch = new PackWatch(target, pack.name);
+  const named = () => watch.start();
+  const loading = (client: pg.PoolClient) => loadPack(client, db, pack, load, { enough, named });
+  const settling = await transaction(target, loading, AbortSignal.any([signal, watch.lost]))
+    .catch((error) => {
       throw naming('target', error);
-    },
-  );
+    })
+    .finally(() => watch.stop());
   const follow = async (client: pg.PoolClient) => {
     await limitIdleness(client);
     await endPacks(client, lostPacks(pack));
@@ -103,11 +107,12 @@ async function loadPack(
   db: ControlDb,
   pack: NamedPack,
   load: Load,
-  enough: () => boolean,
+  { enough, named }: Omit<Course, 'signal'>,
 ): Promise<Settling[]> {
   await noticeDeath(client);
   await endPacks(client, lostPacks(pack));
   await namePack(client, pack.name);
+  named();
   // After the name is shown: whoever takes a partition over from here on can end this connection.
   const partitions = pack.attempts.map(({ partition }) => partition);
   if (!(await holdAll(db, partitions))) throw claimLost();
