@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { DrayageError } from '../base/errors.ts';
 import { databaseError } from './errors.ts';
 import { brief } from './pool.ts';
 
@@ -16,7 +17,9 @@ export async function transaction<Result>(
     // A connection may have died while it lay idle, without a word.
     await client.query(brief('begin'));
     const result = await work(client);
-    await client.query('commit');
+    const { command } = await client.query('commit');
+    // What the server answers when a statement had failed, whoever has ignored that.
+    if (command === 'ROLLBACK') throw new DrayageError('INTERNAL', 'The transaction was rolled back, not committed');
     return result;
   };
   return onConnection(pool, begun, signal, { reuse: true });

@@ -25,6 +25,8 @@ export async function settleTables(
   noteDeleted: NoteDeleted,
 ): Promise<void> {
   if (failed) return;
+  // A worker that has lost the claim may still be at it: whoever comes second finds it done.
+  await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`drayage settle ${run.id}`]);
   await replaceTables(client, targets, run);
   if (targets.some(({ target }) => target.mode === 'merge')) {
     await deleteWhatIsMissing(client, targets, run, noteDeleted);

@@ -39,7 +39,7 @@ export async function makeShadow(client: ClientBase, table: Table, run: number):
   );
   // The catalog prints the table with its schema, as `sql` is.
   for (const { definition } of triggers.rows)
-    await client.query(definition.replace(` ON ${table.sql} `, ` ON ${shadow} `));
+    await client.query(definition.replace(` ON ${table.sql} `, () => ` ON ${shadow} `));
 }
 
 /** @throws TARGET_INVALID when it is gone */
@@ -111,6 +111,7 @@ async function assertReplaceable(client: ClientBase, table: Table): Promise<void
   });
 }
 
+/** Keys before what may refer to them. */
 async function partsOf(client: ClientBase, table: Table): Promise<Part[]> {
   const { rows } = await client.query<Part>(
     `select c.conname as name, 'constraint' as kind, c.contype in ('p', 'u', 'x') as unique,
@@ -124,7 +125,7 @@ async function partsOf(client: ClientBase, table: Table): Promise<Part[]> {
      from pg_index x join pg_class i on i.oid = x.indexrelid
      where x.indrelid = $1::oid and x.indisvalid
        and not exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x'))
-     order by 2, 1`,
+     order by 3 desc, 2, 1`,
     [table.oid],
   );
   return rows;
@@ -133,7 +134,7 @@ async function partsOf(client: ClientBase, table: Table): Promise<Part[]> {
 function makePart({ kind, name, definition, unique }: Part, shadow: string, run: number): string {
   const part = quoteIdentifier(shadowPart(name, run));
   if (kind === 'index') return `create ${unique ? 'unique ' : ''}index ${part} on ${shadow} ${definition}`;
-  return `alter table ${shadow} add constraint ${part} ${definition.replace('%shadow%', shadow)}`;
+  return `alter table ${shadow} add constraint ${part} ${definition.replace('%shadow%', () => shadow)}`;
 }
 
 function renamePart({ kind }: Part, owner: string, from: string, to: string, { schema }: Table): string {
