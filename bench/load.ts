@@ -81,7 +81,7 @@ async function roadsOf(scenario: Scenario, worker: BenchWorker): Promise<Map<str
   const { binary, csv } = filesOf(scenario);
   const load = async (one: Scenario) => {
     await empty(one);
-    return worker.load(jobName(one.name), filesOf(one).parquet, one.rows);
+    return worker.load(jobName(one.name), { path: filesOf(one).parquet }, one.rows);
   };
   const timed =
     (work: () => Promise<unknown>, count = rows) =>

@@ -72,7 +72,7 @@ for (let round = 0; round <= Number(given.repeat); round++) {
   const csv = await seconds(byCsv);
   const lake = path(`lake-${round}`);
   await rm(lake, { recursive: true, force: true });
-  const drayage = await worker.load('bench-out', lake, rows);
+  const drayage = await worker.load('bench-out', { path: lake }, rows);
   await rm(lake, { recursive: true, force: true });
   // The first round warms everything.
   if (round === 0) continue;

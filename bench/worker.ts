@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../src/base/config.ts';
+import { resolveParams } from '../src/model/params.ts';
 import type { Boss } from '../src/queue/boss.ts';
 import { enqueue } from '../src/runs/enqueue.ts';
 import { loadJob } from '../src/runs/load-jobs.ts';
@@ -31,14 +32,18 @@ export class BenchWorker {
     return new BenchWorker(child, services, boss);
   }
 
-  /** @returns seconds from the start of planning to the commit of the last partition */
-  async load(job: string, path: string, rows: number): Promise<number> {
+  /**
+   * @param rows that there are; left out for records, whose rows only the job knows
+   * @returns seconds from the start of planning to the commit of the last partition
+   */
+  async load(job: string, params: Record<string, string>, rows?: number): Promise<number> {
     const startedMs = performance.timeOrigin + performance.now();
     const ended = once(this.#process, 'message');
-    const prepared = prepareJob(await loadJob(this.#services.config.root, job), { path });
+    const loaded = await loadJob(this.#services.config.root, job);
+    const prepared = prepareJob(loaded, resolveParams(loaded.job, params, {}));
     await enqueue(this.#services, this.#boss, prepared, { force: true, signal: new AbortController().signal });
     const [answer] = (await ended) as [LoadAnswer];
-    if (answer.rows !== rows) throw new Error(`${answer.rows} of ${rows} rows were read`);
+    if (rows !== undefined && answer.rows !== rows) throw new Error(`${answer.rows} of ${rows} rows were read`);
     this.peakRssMb = Math.max(this.peakRssMb, answer.peakRssMb);
     return (answer.committedMs - startedMs) / 1000;
   }

@@ -1,14 +1,13 @@
 import type { ClientBase, Connection, Submittable } from 'pg';
 import { quoteIdentifier } from './catalog.ts';
 
-/** Signature, flags and extension length; then rows; then a field count of -1. */
-const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-const TRAILER = Buffer.from([0xff, 0xff]);
-
 /** A CopyData message is the letter d, its length without the letter, then the data. */
 const FRAME_BYTES = 5;
 const COPY_DATA = 0x64;
-const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4]);
+/** Signature, flags and extension length, as a message; then rows. */
+const HEADER = Buffer.from('d\0\0\0\x17PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+/** A field count of -1, as a message, and the message that it is done. */
+const END = Buffer.from('d\0\0\0\x06\xff\xffc\0\0\0\x04', 'latin1');
 
 /**
  * Buffers in flight. The socket takes them over as they are, so one may be written to again only when the kernel has
@@ -18,6 +17,9 @@ const BUFFERS = 4;
 const BUFFER_BYTES = FRAME_BYTES + 128 * 1024;
 /** A row larger than this gets a buffer of its own, which is not kept. */
 const MOST_BUFFER_BYTES = FRAME_BYTES + 1024 * 1024;
+/** Buffers that are kept for the next COPY. */
+const KEPT_BUFFERS = 4;
+const kept: Uint8Array[] = [];
 
 /** Room for rows in a message that is about to be sent. */
 export interface Frame {
@@ -77,7 +79,7 @@ export class CopyIn implements Submittable {
   #take(): Uint8Array | undefined {
     if (this.#free.length > 0 || this.#buffers === BUFFERS) return this.#free.pop();
     this.#buffers++;
-    return new Uint8Array(BUFFER_BYTES);
+    return kept.pop() ?? new Uint8Array(BUFFER_BYTES);
   }
 
   /** Sends the rows of a frame; it must not be touched afterwards. */
@@ -92,14 +94,14 @@ export class CopyIn implements Submittable {
 
   /** @returns rows that the server counted */
   async finish(): Promise<number> {
-    const { rows, buffer } = await this.reserve(TRAILER.length);
-    rows.set(TRAILER);
-    const { stream } = this.#connection!;
-    stream.cork();
-    this.send({ rows, buffer });
-    stream.write(COPY_DONE);
-    stream.uncork();
-    return this.#outcome.promise;
+    await this.#ready.promise;
+    if (this.#failure) throw this.#failure;
+    this.#connection!.stream.write(END);
+    const rows = await this.#outcome.promise;
+    for (const buffer of this.#free.splice(0)) {
+      if (buffer.length === BUFFER_BYTES && kept.length < KEPT_BUFFERS) kept.push(buffer);
+    }
+    return rows;
   }
 
   /** Makes the server forget this COPY; the transaction is aborted by it. */
@@ -122,14 +124,11 @@ export class CopyIn implements Submittable {
 
   /** @internal */
   handleCopyInResponse(): void {
-    const buffer = this.#take()!;
-    const rows = buffer.subarray(FRAME_BYTES, FRAME_BYTES + HEADER.length);
-    rows.set(HEADER);
-    // Few rows are there in the same turn, and leave together with the header.
+    // Few rows are there in the same turn, and leave together with the header and the end.
     const { stream } = this.#connection!;
     stream.cork();
     setImmediate(() => stream.uncork());
-    this.send({ buffer, rows });
+    stream.write(HEADER);
     this.#ready.resolve();
   }
 

@@ -18,7 +18,7 @@ import {
 import type { BatchTransform, Transform } from '../model/transform.ts';
 import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
 import { type Compiled, compileSql } from '../transforms/sql.ts';
-import { RecordShape } from './record-shape.ts';
+import { shapeOf } from './record-shape.ts';
 import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
 import { rowsAsRecords } from './row-records.ts';
 
@@ -151,7 +151,7 @@ async function withRecords<Result>(
 async function* nothing(): AsyncGenerator<never> {}
 
 function spooledReading(route: Route, spooled: () => Spooled): Reading {
-  const { columns, schema } = new RecordShape(route);
+  const { columns, schema } = shapeOf(route);
   const given = columns.map(({ name }) => ({ name, type: 'record' }));
   return { columns: given, skipped: [], schema, batches: () => spooled().batches(route) };
 }

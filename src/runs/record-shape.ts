@@ -16,6 +16,15 @@ import { columnOf, nowhere } from '../sinks/arrange.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import type { RecordTable } from '../transforms/records.ts';
 
+const shapes = new WeakMap<Route, RecordShape>();
+
+/** The shape of a route, made once: for tiny partitions that would take longer than their rows. */
+export function shapeOf(route: Route): RecordShape {
+  const shape = shapes.get(route) ?? new RecordShape(route);
+  shapes.set(route, shape);
+  return shape;
+}
+
 /** How the rows that records become travel into one table: a column for each that the target names, in its order. */
 export class RecordShape implements RecordTable {
   readonly name: string;

@@ -4,18 +4,21 @@ import { join } from 'node:path';
 import type { RecordBatch } from '../arrow/batch.ts';
 import { BatchSpool } from '../arrow/spool.ts';
 import { DrayageError } from '../base/errors.ts';
+import { Sweeper, sweepAll } from '../base/memory.ts';
 import type { Route } from '../model/route.ts';
 import type { KeepRejects, LoadCounts, Reject, SourceBatch, Warning } from '../model/sink.ts';
 import type { OpenRecords, RowFilter, SourceContext, SourceFault, SourceRecord } from '../model/source.ts';
 import type { RecordTransform } from '../model/transform.ts';
 import { type GivenRow, type Outcome, type Problem, RecordMapper } from '../transforms/records.ts';
-import { RecordShape } from './record-shape.ts';
+import { type RecordShape, shapeOf } from './record-shape.ts';
 
 /** Rejects held in memory before they are written down. */
 const REJECTS_HELD = 1000;
 /** Rows of a table that become a batch together, and bytes at which they do so sooner. */
 const BATCH_ROWS = 1024;
 const BATCH_BYTES = 2 * 1024 * 1024;
+/** Records are many small objects, and V8 lets as many lie about as there is memory. */
+const SWEEP_EVERY_MS = 500;
 /** Warnings of a partition that are kept; of the others only the count. */
 const WARNINGS_KEPT = 100;
 
@@ -75,6 +78,7 @@ class Spooler implements Spooled {
   readonly #wanted: readonly (ReadonlySet<number> | undefined)[] | undefined;
   readonly #tables: { route: Route; shape: RecordShape; spool: BatchSpool; waiting: Waiting[]; bytes: number }[];
   readonly #mapper: RecordMapper;
+  readonly #sweeper = new Sweeper();
   #records = 0;
   #held: Reject[] = [];
   #unkept = 0;
@@ -87,7 +91,7 @@ class Spooler implements Spooled {
     this.#wanted = only && routes.map(({ table }) => (only.has(table.sql) ? new Set(only.get(table.sql)) : undefined));
     this.#tables = routes.map((route, index) => {
       const spool = new BatchSpool(join(folder, `${index}.arrow`));
-      return { route, shape: new RecordShape(route), spool, waiting: [], bytes: 0 };
+      return { route, shape: shapeOf(route), spool, waiting: [], bytes: 0 };
     });
     const transform = routes[0]!.transform as RecordTransform;
     this.#mapper = new RecordMapper(
@@ -158,6 +162,8 @@ class Spooler implements Spooled {
     const table = this.#tables[index]!;
     const { waiting, shape, route } = table;
     if (waiting.length === 0) return;
+    this.#sweeper.done(table.bytes);
+    sweepAll(SWEEP_EVERY_MS);
     table.waiting = [];
     table.bytes = 0;
     const batch = shape.batch(

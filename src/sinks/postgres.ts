@@ -9,7 +9,7 @@ import { isKeyConflict, type LoadRequest } from './request.ts';
 import { copyRows, RowCopy } from './row-copy.ts';
 import { sameAlready } from './same.ts';
 import { sift } from './sift.ts';
-import { STAGE, StageMerge } from './stage-merge.ts';
+import { StageMerge } from './stage-merge.ts';
 
 type Road = 'copy' | 'sift' | 'merge';
 
@@ -65,7 +65,7 @@ async function wholesale(request: LoadRequest, road: Road): Promise<LoadOutcome 
   const intake = new Intake(table.sql, columns, keepRejects);
   const stage = road === 'merge' ? new StageMerge(client, table, target, columns, seen) : undefined;
   await stage?.openStage();
-  const copy = new RowCopy(client, stage ? STAGE : table.sql, columns);
+  const copy = new RowCopy(client, stage?.stage ?? table.sql, columns);
   let copied = 0;
   try {
     for await (const source of batches(false)) {

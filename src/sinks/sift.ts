@@ -6,7 +6,7 @@ import { Intake } from './intake.ts';
 import { dropKeys, type Known, stageKeys } from './known.ts';
 import type { LoadRequest } from './request.ts';
 import type { Stretch } from './row-copy.ts';
-import { STAGE, StageMerge } from './stage-merge.ts';
+import { StageMerge } from './stage-merge.ts';
 
 /** Images of changed rows that are held before they go to the stage; only one COPY can be going on. */
 const HELD_BYTES = 2 * 1024 * 1024;
@@ -199,7 +199,7 @@ class Sieve {
     await this.#finishCopy();
     if (this.#heldBytes === 0) return;
     if (this.#counts.staged === 0) await this.#stage.openStage();
-    this.#copy = new CopyIn(this.#request.client, STAGE, this.#names);
+    this.#copy = new CopyIn(this.#request.client, this.#stage.stage, this.#names);
     await send(this.#copy, this.#held, this.#heldBytes);
     this.#counts.staged += this.#held.length;
     this.#held.length = 0;

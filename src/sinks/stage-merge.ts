@@ -1,4 +1,5 @@
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryResult } from 'pg';
+import { digest } from '../base/ids.ts';
 import type { Target } from '../model/target.ts';
 import { quoteIdentifier, type Table } from '../postgres/catalog.ts';
 import { violates } from '../postgres/errors.ts';
@@ -8,7 +9,8 @@ import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
 import { dropSuperseded } from './superseded.ts';
 import { prepareJoin } from './unique.ts';
 
-export const STAGE = 'pg_temp.drayage_stage';
+/** So many rows at the most are merged without telling the server more about them than how many they are. */
+const FEW = 200;
 
 /** Times that a merge is begun again because somebody else has inserted one of its keys in the meantime. */
 const MERGE_TRIES = 5;
@@ -23,6 +25,8 @@ const TEXT = /^(text|varchar)$/;
  * there already and equal are not touched. Runs in the caller's transaction, again and again if need be.
  */
 export class StageMerge {
+  /** Of the temporary table, ready for SQL. */
+  readonly stage: string;
   readonly #client: ClientBase;
   readonly #table: Table;
   readonly #target: Target;
@@ -32,6 +36,7 @@ export class StageMerge {
   readonly #names: string[];
   readonly #key: string[];
   #staged = false;
+  #large = false;
 
   /** @param seen table that keeps the keys that were met, quoted, for a merge that deletes the others at the end */
   constructor(client: ClientBase, table: Table, target: Target, columns: readonly MappedColumn[], seen?: string) {
@@ -43,16 +48,18 @@ export class StageMerge {
     this.#predicate = keyIndexes(table, target.key)[0]!.predicate;
     this.#names = columns.map(({ name }) => quoteIdentifier(name));
     this.#key = target.key.map(quoteIdentifier);
+    this.stage = `pg_temp.drayage_stage_${digest(String(table.oid), ...this.#names).slice(0, 12)}`;
   }
 
   /** Makes the stage, where rows are copied to before `merge`, or makes it empty. */
   async openStage(): Promise<void> {
-    if (this.#staged) await this.#client.query(`truncate ${STAGE}; drop index if exists ${STAGE}_key`);
+    if (this.#staged) await this.#client.query(`truncate ${this.stage}; drop index if exists ${this.stage}_key`);
     else {
-      // A stage has the columns' types and nothing else: no constraint may fire before the merge.
+      // A stage has the columns' types and nothing else: no constraint may fire before the merge. An earlier partition
+      // of the transaction may have left its own, with the few rows that it had.
       await this.#client.query(
-        `create temp table drayage_stage on commit drop as
-         select ${this.#names.join(', ')} from ${this.#table.sql} with no data`,
+        `create temp table if not exists ${this.stage} on commit drop as
+         select ${this.#names.join(', ')} from ${this.#table.sql} with no data; delete from ${this.stage}`,
       );
     }
     this.#staged = true;
@@ -61,37 +68,38 @@ export class StageMerge {
   /** Copies and merges in one go. */
   async place(stretches: readonly Stretch[]): Promise<Placed> {
     await this.openStage();
-    const copy = new RowCopy(this.#client, STAGE, this.#columns);
+    const copy = new RowCopy(this.#client, this.stage, this.#columns);
     return { ...(await this.merge(await copyRows(copy, stretches))), checksum: copy.checksum.toString() };
   }
 
   /** Merges what is in the stage. */
   async merge(copied: number): Promise<Omit<Placed, 'checksum'>> {
-    const superseded = await dropSuperseded(this.#client, STAGE, this.#target, this.#predicate);
-    await prepareJoin(this.#client, STAGE);
-    const written = await this.#merge();
+    const few = copied <= FEW;
+    const superseded =
+      copied > 1 ? await dropSuperseded(this.#client, this.stage, this.#target, this.#predicate, few) : 0;
+    if (!few) await prepareJoin(this.#client, this.stage);
+    const written = await this.#merge(few ? `(select * from ${this.stage} limit ${FEW})` : this.stage);
     if (this.#seen) {
-      await this.#client.query(`insert into ${this.#seen} select ${this.#key.join(', ')} from ${STAGE}`);
+      await this.#client.query(`insert into ${this.#seen} select ${this.#key.join(', ')} from ${this.stage}`);
     }
+    this.#large ||= !few;
     return { written, unchanged: copied - superseded - written, superseded };
   }
 
-  /** The stage goes with the transaction; in a longer one it has to make room for the next table's. */
+  /** The stage goes with the transaction, and serves other partitions in it; a large one makes room at once. */
   async close(): Promise<void> {
-    if (this.#staged) await this.#client.query(`drop table ${STAGE}`);
+    if (this.#large) await this.#client.query(`drop table ${this.stage}`);
     this.#staged = false;
   }
 
   /** @returns rows inserted or updated */
-  async #merge(): Promise<number> {
-    const statement = this.#mergeStatement();
+  async #merge(from: string): Promise<number> {
+    const statement = this.#mergeStatement(from);
     const indexes = keyIndexes(this.#table, this.#target.key);
     for (let tries = 1; ; tries++) {
-      await this.#client.query('savepoint merge');
       try {
-        const { rowCount } = await this.#client.query(statement);
-        await this.#client.query('release savepoint merge');
-        return rowCount ?? 0;
+        const results = await this.#client.query(`savepoint merge; ${statement}; release savepoint merge`);
+        return (results as unknown as QueryResult[])[1]!.rowCount ?? 0;
       } catch (error) {
         // MERGE does not see what another transaction is just inserting; the next try does.
         if (tries === MERGE_TRIES || !indexes.some(({ name }) => violates(error, name))) throw error;
@@ -100,7 +108,7 @@ export class StageMerge {
     }
   }
 
-  #mergeStatement(): string {
+  #mergeStatement(from: string): string {
     const list = this.#names.join(', ');
     const matches = this.#key.map((name) => `t.${name} = s.${name}`);
     // Bare names in the predicate of a partial index mean the one row of the innermost query.
@@ -109,7 +117,7 @@ export class StageMerge {
     }
     const identity = this.#table.columns.some((column) => column.identity) ? ' overriding system value' : '';
     return [
-      `merge into ${this.#table.sql} t using ${STAGE} s on ${matches.join(' and ')}`,
+      `merge into ${this.#table.sql} t using ${from} s on ${matches.join(' and ')}`,
       this.#whenMatched(),
       `when not matched then insert (${list})${identity} values (${this.#names.map((name) => `s.${name}`).join(', ')})`,
     ].join('\n');

@@ -2,6 +2,7 @@ import type { SourceContext } from '../model/source.ts';
 import type { Dialect } from './csv-options.ts';
 import { csvRecords, fieldsOf } from './csv-records.ts';
 import type { FoundFile } from './format.ts';
+import { probed } from './line-ranges.ts';
 
 export interface CsvRange {
   /** First byte. */
@@ -13,12 +14,36 @@ export interface CsvRange {
   names: readonly string[];
 }
 
-/** Ranges of whole records of about the same size, below the header. Reads the file from end to end. */
+/**
+ * Ranges of whole records of about the same size, below the header. The file is read from end to end, since nothing else
+ * tells which line ends stand inside of quotes: from S3, too. Where there are no quotes, only the places are looked at
+ * where an object of S3 is cut, and its lines are numbered from the start of their range.
+ */
 export async function* csvRanges(
   file: FoundFile,
   dialect: Dialect,
   count: number,
   { signal }: SourceContext,
+): AsyncGenerator<CsvRange> {
+  if (dialect.quote !== 0 || file.store.localPath(file) !== undefined) yield* scanned(file, dialect, count, signal);
+  else {
+    // The first range says where data begins, and what the columns are called.
+    for await (const { start, firstLine, names } of scanned(file, dialect, file.size, signal)) {
+      let isFirst = true;
+      for await (const range of probed(file, start, count, signal)) {
+        yield { ...range, names, firstLine: isFirst ? firstLine : 1 };
+        isFirst = false;
+      }
+      return;
+    }
+  }
+}
+
+async function* scanned(
+  file: FoundFile,
+  dialect: Dialect,
+  count: number,
+  signal: AbortSignal,
 ): AsyncGenerator<CsvRange> {
   let names = Array.isArray(dialect.header) ? (dialect.header as readonly string[]) : undefined;
   let range: { start: number; firstLine: number } | undefined;

@@ -12,10 +12,7 @@ import { releasing } from './jsonl.ts';
 import { assertSame, fileFingerprint, pinsOf } from './pinned.ts';
 import { upperCased } from './text-types.ts';
 
-/**
- * CSV by RFC 4180, with columns by the names of the header. Large files on disk are cut between records; in S3 a file is
- * left whole, since only reading it from its beginning tells which line ends stand inside of quotes.
- */
+/** CSV by RFC 4180, with columns by the names of the header. Large files are cut between records. */
 export const csv: FileFormat = delimited('csv', ['.csv'], ',');
 
 export const tsv: FileFormat = delimited('tsv', ['.tsv', '.tab'], '\t');
@@ -32,7 +29,7 @@ function delimited(name: 'csv' | 'tsv', extensions: readonly string[], delimiter
       const shared = { rows: null, file: file.path, shape: digest(JSON.stringify(types)) };
       const spec = { ...pinsOf(file), types: JSON.stringify(types) };
       const count = file.packing === 'none' ? Math.round(file.size / options.partitionBytes) : 1;
-      if (count <= 1 || file.store.localPath(file) === undefined) {
+      if (count <= 1) {
         yield { ...shared, key: file.path, fingerprint: fileFingerprint(file), bytes: file.size, spec };
         return;
       }

@@ -24,7 +24,7 @@ export async function* lineRanges(
   const count = file.packing === 'none' ? Math.max(1, Math.round(file.size / wantedBytes)) : 1;
   const whole = { start: 0, end: file.size, firstLine: 1 };
   if (count === 1) yield whole;
-  else yield* file.store.localPath(file) === undefined ? probed(file, count, signal) : counted(file, count, signal);
+  else yield* file.store.localPath(file) === undefined ? probed(file, 0, count, signal) : counted(file, count, signal);
 }
 
 async function* counted(file: FoundFile, count: number, signal: AbortSignal): AsyncGenerator<LineRange> {
@@ -46,8 +46,14 @@ async function* counted(file: FoundFile, count: number, signal: AbortSignal): As
   if (range.start < file.size) yield { ...range, end: file.size };
 }
 
-async function* probed(file: FoundFile, count: number, signal: AbortSignal): AsyncGenerator<LineRange> {
-  let start = 0;
+/** Looks only at the places where it is cut. @param first byte of the first range */
+export async function* probed(
+  file: FoundFile,
+  first: number,
+  count: number,
+  signal: AbortSignal,
+): AsyncGenerator<LineRange> {
+  let start = first;
   for (let cuts = 1; cuts < count && start < file.size; cuts++) {
     const wanted = Math.floor((file.size * cuts) / count);
     if (wanted <= start) continue;

@@ -1,4 +1,4 @@
-import { appendFile, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Anchor, pickled } from '../../jobs/samples/anchors.ts';
 import { CONTAINERS, type ContainerName } from '../../jobs/samples/containers.ts';
 import { type SessionRecord, session } from '../../src/sources/session.ts';
+import { asNobody } from '../helpers/as-nobody.ts';
 import { contextOf, readAll } from '../helpers/session/read.ts';
 
 let root: string;
@@ -205,6 +206,24 @@ test.each([
 ])('%s is named as what it is', async (name, content, message) => {
   await writeFile(join(root, name), content);
   await expect(read(name)).rejects.toMatchObject({ code: 'SOURCE_INVALID', message: expect.stringMatching(message) });
+});
+
+test('a session that may not be read fails its own partition', async () => {
+  CONTAINERS.gdbm(join(root, 'mine.session'), ENTRIES);
+  CONTAINERS.gdbm(join(root, 'theirs.session'), ENTRIES);
+  await chmod(join(root, 'theirs.session'), 0o000);
+  const source = session({ path: '*s.session' });
+  const plans = await asNobody([root], () => Array.fromAsync(source.enumerate(contextOf(root))));
+  await chmod(join(root, 'theirs.session'), 0o600);
+  expect(plans).toMatchObject([{ key: 'theirs.session', problem: { code: 'SOURCE_UNREADABLE' } }]);
+});
+
+test('enumerating again gives the same plan, and an empty shelf no records', async () => {
+  CONTAINERS.sqlite(join(root, 'bare.session'), []);
+  const source = session({ path: 'bare.session' });
+  const plans = () => Array.fromAsync(source.enumerate(contextOf(root)));
+  expect(await plans()).toEqual(await plans());
+  expect(await read('bare.session')).toEqual([]);
 });
 
 test('a session that is not there, is cut, or changes under way is said to be so', async () => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { matchesGlob } from 'node:path';
 import { parseJson } from '../../base/json.ts';
 import type { SourceFault } from '../../model/source.ts';
+import { inOrder } from './in-order.ts';
 import { type ListedFile, unreadable } from './listing.ts';
 import type { MarkdownDocument } from './markdown.ts';
 
@@ -71,6 +72,8 @@ export class RunDirectory {
 
 /** Larger ones are rejected: a run is held in memory as a whole. */
 const MOST_FILE_BYTES = 64 * 1024 * 1024;
+/** Files of a run that are read at the same time. */
+const AT_ONCE = 8;
 
 export interface ReadOptions {
   given: Readonly<Record<string, string>>;
@@ -94,8 +97,11 @@ export async function readDirectory(
   const warnings = expect
     .filter((pattern) => !listed.some(({ path }) => matchesGlob(path, pattern)))
     .map((pattern) => `${pattern} is missing`);
-  for (const one of listed) {
-    const found = await readOne(one, formatOf(one.path) ?? 'text');
+  const reading = inOrder(listed, AT_ONCE, async (one) => ({
+    one,
+    found: await readOne(one, formatOf(one.path) ?? 'text'),
+  }));
+  for await (const { one, found } of reading) {
     if ('fault' in found) {
       // The run itself is the first row.
       const { reason, message, raw } = found.fault;

@@ -5,6 +5,7 @@ import { digest } from '../../base/ids.ts';
 import { didYouMean } from '../../base/suggest.ts';
 import type { PartitionPlan, Source } from '../../model/source.ts';
 import { type RunDirectory, type RunFileFormat, readDirectory } from './directory.ts';
+import { inOrder } from './in-order.ts';
 import { type ListedFile, listFiles, stateOf } from './listing.ts';
 
 export interface RunDirectoriesOptions {
@@ -114,21 +115,4 @@ async function runNames(root: string, path: string, only: string | undefined): P
   throw new DrayageError('SOURCE_MISSING', `There is no run "${only}" in ${path}.${didYouMean(only, names)}`, {
     hint: `Give the name of a folder in ${path}.`,
   });
-}
-
-/** Results in the order of the items, a few of them under way at a time. */
-async function* inOrder<Item, Result>(
-  items: readonly Item[],
-  ahead: number,
-  work: (item: Item) => Promise<Result>,
-): AsyncGenerator<Result> {
-  const underWay: Promise<Result>[] = [];
-  for (const item of items) {
-    const result = work(item);
-    // Awaited in its turn; an error that comes earlier waits for it, too.
-    result.catch(() => undefined);
-    underWay.push(result);
-    if (underWay.length >= ahead) yield await underWay.shift()!;
-  }
-  for (const result of underWay) yield await result;
 }

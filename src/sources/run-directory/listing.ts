@@ -25,25 +25,24 @@ export async function listFiles(
   directory: string,
   isWanted: (path: string) => boolean,
 ): Promise<ListedFile[] | undefined> {
-  const files: ListedFile[] = [];
   /** @param above the folders, free of links, that it lies in */
-  const visit = async (folder: string, prefix: string, above: readonly string[]): Promise<void> => {
+  const visit = async (folder: string, prefix: string, above: readonly string[]): Promise<ListedFile[]> => {
     if (above.some((other) => isWithin(other, folder))) throw invalid(directory, 'has links that run in a circle');
-    for (const entry of await entriesOf(folder)) {
+    const look = async (entry: Dirent): Promise<ListedFile[]> => {
       const path = prefix + entry.name;
       const absolute = entry.isSymbolicLink() ? await follow(root, join(folder, entry.name)) : join(folder, entry.name);
       const wanted = isWanted(path);
       const found = entry.isSymbolicLink() || wanted ? await statOf(absolute) : undefined;
-      if (found ? found.isDirectory() : entry.isDirectory()) await visit(absolute, `${path}/`, [...above, folder]);
-      else if (wanted && found!.isFile()) {
-        files.push({ path, absolute, bytes: Number(found!.size), modifiedNs: found!.mtimeNs });
-      }
-    }
+      if (found ? found.isDirectory() : entry.isDirectory()) return visit(absolute, `${path}/`, [...above, folder]);
+      if (!wanted || !found!.isFile()) return [];
+      return [{ path, absolute, bytes: Number(found!.size), modifiedNs: found!.mtimeNs }];
+    };
+    // All at once: each is a matter of waiting, and with tiny files waiting is what takes the time.
+    return (await Promise.all((await entriesOf(folder)).map(look))).flat();
   };
   const start = await follow(root, directory);
   if (!(await statOf(start)).isDirectory()) return undefined;
-  await visit(start, '', []);
-  return files;
+  return visit(start, '', []);
 }
 
 /** Identity of what was listed. Contents are not read: a file that changes has another time or another size. */

@@ -130,6 +130,14 @@ function secret(path: string): DrayageError {
 }
 
 function missing(path: string, root: string, cause?: unknown): DrayageError {
+  const { code, message } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new DrayageError('SOURCE_UNREADABLE', `${path} cannot be read: ${message}`, {
+      where: { file: path },
+      hint: 'Check its permissions, and as whom Drayage runs.',
+      cause,
+    });
+  }
   const what = /[*?{[]/.test(path) ? 'No session matches' : 'There is no session';
   return new DrayageError('SOURCE_MISSING', `${what} ${path}`, {
     hint: `Relative paths start at ${root}. Check the path, or give another one with --param.`,
