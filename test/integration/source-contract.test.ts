@@ -164,13 +164,13 @@ describe('large CSV in S3', () => {
     id: index + 1,
     name: index % 3 === 0 ? `line\nafter "line", ${index}` : `plain ${index}`,
   }));
-  const cut = { columns: COLUMNS, partitionBytes: 20_000 };
+  const cut = { columns: COLUMNS, partitionBytes: 2000 };
 
   test('is cut between records, never at a line end inside of quotes', async () => {
     const quoted = rows.map(({ id, name }) => `${id},"${name.replaceAll('"', '""')}"\n`).join('');
     await STORES.s3.put('quoted.csv', Buffer.from(`id,name\n${quoted}`));
     const source = files(STORES.s3.pathOf('quoted.csv'), { ...STORES.s3.options(), ...cut });
-    expect((await plansOf(source, context)).length).toBeGreaterThan(3);
+    expect((await plansOf(source, context)).length).toBeGreaterThan(20);
     expect(await readAll(source, context)).toEqual(rows);
   });
 
