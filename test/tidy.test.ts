@@ -159,7 +159,8 @@ describe('files', () => {
       'bench/queue.ts',
       'bench/lake-queries.ts',
       'bench/sources.ts',
-      'bench/out.ts',
+      'bench/lake.ts',
+      'bench/lake-alone.ts',
       'bench/web.ts',
     ];
     const used = new Set([...entries, ...imports.map(({ to }) => to)]);

@@ -51,14 +51,16 @@ const PROBLEM = '"drayage:problem"';
 /** The places of rows without a date, of those that are left out, and of all where there are no dates. */
 const [NONE, REJECTED, ALL] = ['none', 'rejected', 'all'];
 
-/** Memory that DuckDB wants for a column that it writes, in MB, most of which it does not touch. */
-const COLUMN_MB = 0.16;
+/** Memory that DuckDB wants for a column that it writes, in MB, when there are many of them. */
+const COLUMN_MB = 0.1;
+/** What DuckDB sets aside at once for the different texts of each column that it writes; a megabyte if it is not told, for one row too. */
+const WIDE_DICTIONARY_BYTES = 16_384;
 /** From so many columns on, rows of many dates are not parted while they are read: DuckDB would hold 256 KiB for each column and date. */
 const WIDE = 200;
 const ROW_GROUP_ROWS = 122_880;
 const LEAST_GROUP_ROWS = 2_048;
 /** Cells that a row group holds in memory until it is written. */
-const GROUP_CELLS = 4_000_000;
+const GROUP_CELLS = 3_000_000;
 /** Files that are being written at a time: the rows come in the order of their dates. */
 const OPEN_FILES = 2;
 const CODECS = { snappy: 'snappy', zstd: 'zstd', gzip: 'gzip', none: 'uncompressed' } as const;
@@ -155,7 +157,8 @@ function groupRows({ target, columns }: WriteRequest): number {
 
 function copyTo(request: WriteRequest, query: string, path: string, more: string): string {
   const codec = CODECS[request.target.compression];
-  const options = `format parquet, compression ${codec}, row_group_size ${groupRows(request)}${more}`;
+  const texts = isWide(request.columns) ? `, string_dictionary_page_size_limit ${WIDE_DICTIONARY_BYTES}` : '';
+  const options = `format parquet, compression ${codec}, row_group_size ${groupRows(request)}${texts}${more}`;
   return `copy (${query}) to ${quoteLiteral(path)} (${options})`;
 }
 
