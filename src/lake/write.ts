@@ -51,8 +51,9 @@ const PROBLEM = '"drayage:problem"';
 /** The places of rows without a date, of those that are left out, and of all where there are no dates. */
 const [NONE, REJECTED, ALL] = ['none', 'rejected', 'all'];
 
-/** Memory that DuckDB wants for a column that it writes, in MB, when there are many of them. */
-const COLUMN_MB = 0.1;
+/** Memory that DuckDB wants for a column that it writes, in MB, when there are many of them: of values of at most 8 bytes, and of others. */
+const COLUMN_MB = { short: 0.1, long: 0.2 } as const;
+const SHORT = /^(BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?|FLOAT|DOUBLE|DATE|TIME|TIMESTAMP.*|DECIMAL\((\d|1[0-8]),\d+\))$/;
 /** What DuckDB sets aside at once for the different texts of each column that it writes; a megabyte if it is not told, for one row too. */
 const WIDE_DICTIONARY_BYTES = 16_384;
 /** From so many columns on, rows of many dates are not parted while they are read: DuckDB would hold 256 KiB for each column and date. */
@@ -104,7 +105,8 @@ const isWide = (columns: readonly unknown[]) => columns.length >= WIDE;
 
 /** What DuckDB cannot do without, in MB; 0 when there is nothing special about it. */
 export function neededMb(columns: readonly StoredColumn[]): number {
-  return isWide(columns) ? Math.ceil(columns.length * COLUMN_MB) : 0;
+  if (!isWide(columns)) return 0;
+  return Math.ceil(columns.reduce((sum, { type }) => sum + COLUMN_MB[SHORT.test(type) ? 'short' : 'long'], 0));
 }
 
 function isPlaced({ target, columns }: WriteRequest): boolean {
