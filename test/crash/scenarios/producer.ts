@@ -90,7 +90,7 @@ async function proveMany(world: World): Promise<void> {
   const { run, partitions, added } = JSON.parse(resumed.stdout);
   assert.deepEqual({ partitions, added }, { partitions: PARTITIONS, added: PARTITIONS - left });
   await world.startWorkers(1);
-  await world.untilEnded(run);
+  await world.untilEnded(run, 240_000);
   await world.stopWorkers();
   const loaded = await world.withClient((client) => checksumOfQuery(client, 'select id from many'));
   assert.deepEqual(loaded, await sumOf(world, MANY_ROWS));
