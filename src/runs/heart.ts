@@ -17,45 +17,74 @@ export interface Listener {
   watched(rows: unknown[], version: number): void;
 }
 
-/** Keeps claims alive and listens, in a thread with one connection of its own. */
+/** Keeps claims alive and listens, in a thread with one connection of its own. One that dies is replaced. */
 export class Heart {
-  readonly #worker: Worker;
+  readonly #url: string;
+  readonly #events: Events;
+  readonly #listener: Listener;
   readonly #mainSeen = new BigInt64Array(new SharedArrayBuffer(8));
   readonly #pulse: NodeJS.Timeout;
+  #worker: Worker;
+  #replacing: NodeJS.Timeout | undefined;
+  #orders: ToThread | undefined;
 
   constructor(url: string, events: Events, listener: Listener) {
+    this.#url = url;
+    this.#events = events;
+    this.#listener = listener;
     this.#seen();
+    this.#worker = this.#begin();
+    this.#pulse = setInterval(() => this.#seen(), WATCH_EVERY_MS);
+  }
+
+  order(orders: ToThread): void {
+    this.#orders = orders;
+    this.#worker.postMessage(orders);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#pulse);
+    if (this.#replacing) return clearTimeout(this.#replacing);
+    this.#worker.removeAllListeners('exit');
+    const ended = once(this.#worker, 'exit').catch(() => undefined);
+    this.#worker.postMessage('stop');
+    await ended;
+  }
+
+  #begin(): Worker {
     const workerData: HeartData = {
-      url,
+      url: this.#url,
       channel: CHANNEL,
       beatMs: HEARTBEAT_EVERY_MS,
       watchMs: WATCH_EVERY_MS,
       stuckMs: STUCK_MS,
       mainSeen: this.#mainSeen,
     };
-    this.#worker = new Worker(new URL('./heart-thread.ts', import.meta.url), {
+    const worker = new Worker(new URL('./heart-thread.ts', import.meta.url), {
       workerData,
       // It holds next to nothing, and its memory is the worker's.
       resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2 },
     });
-    this.#worker.on('message', (message: FromThread) => {
-      if ('rung' in message) listener.rung();
-      else if ('watched' in message) listener.watched(message.watched, message.version);
-      else events.emit('queueError', { error: new Error(`Heartbeat: ${message.trouble}`) });
+    worker.on('message', (message: FromThread) => {
+      if ('rung' in message) this.#listener.rung();
+      else if ('watched' in message) this.#listener.watched(message.watched, message.version);
+      else this.#trouble(new Error(message.trouble));
     });
-    this.#worker.on('error', (error) => events.emit('queueError', { error }));
-    this.#pulse = setInterval(() => this.#seen(), WATCH_EVERY_MS);
+    worker.on('error', (error) => this.#trouble(error));
+    worker.on('exit', () => {
+      this.#replacing = setTimeout(() => this.#replace(), WATCH_EVERY_MS);
+    });
+    return worker;
   }
 
-  order(orders: ToThread): void {
-    this.#worker.postMessage(orders);
+  #replace(): void {
+    this.#replacing = undefined;
+    this.#worker = this.#begin();
+    if (this.#orders) this.#worker.postMessage(this.#orders);
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#pulse);
-    const ended = once(this.#worker, 'exit').catch(() => undefined);
-    this.#worker.postMessage('stop');
-    await ended;
+  #trouble({ message }: Error): void {
+    this.#events.emit('queueError', { error: new Error(`Heartbeat: ${message}`) });
   }
 
   #seen(): void {
