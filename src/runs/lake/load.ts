@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { DrayageError } from '../../base/errors.ts';
 import { digest } from '../../base/ids.ts';
+import { sweepAll } from '../../base/memory.ts';
 import type { Claimed } from '../../control/claims.ts';
 import type { ControlDb, ControlSchema } from '../../control/db.ts';
 import { type EnteredFile, enterFiles, keepDataset, type LakeRun, lockDataset, notePuts } from '../../control/lake.ts';
@@ -169,7 +170,10 @@ async function fromBatches(
 }
 
 async function written(load: LakeLoad, request: WriteRequest): Promise<Filled> {
-  await load.context.duck.reserve(request.connection, neededMb(request.columns));
+  const needed = neededMb(request.columns);
+  // What the source needed so far to give so many columns makes room for what DuckDB needs.
+  if (needed > 0) sweepAll(0);
+  await load.context.duck.reserve(request.connection, needed);
   const { files, rejected } = await writeParquet(request);
   if (rejected > 0) await keepRejected(load, request, rejected);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
