@@ -1,7 +1,11 @@
-import { readConfig } from '../src/base/config.ts';
-import { createEvents } from '../src/base/events.ts';
-import { openQueue, openServices } from '../src/runs/services.ts';
-import { work } from '../src/runs/work.ts';
+import { keepYoungSmall } from '../src/base/memory.ts';
+
+// As workers/worker.ts begins.
+keepYoungSmall();
+const { readConfig } = await import('../src/base/config.ts');
+const { createEvents } = await import('../src/base/events.ts');
+const { openQueue, openServices } = await import('../src/runs/services.ts');
+const { work } = await import('../src/runs/work.ts');
 
 /** What the worker process of the benchmark tells when a run has ended. */
 export interface LoadAnswer {

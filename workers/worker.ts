@@ -1,3 +1,6 @@
-import { main } from '../src/cli/main.ts';
+import { keepYoungSmall } from '../src/base/memory.ts';
+
+keepYoungSmall();
+const { main } = await import('../src/cli/main.ts');
 
 process.exitCode = await main(['work']);

@@ -24,10 +24,13 @@ export function makeColumn(type: DataType, rows: number, { validity, children, .
 
 /** @param columns as many as the schema has fields, all of the same length */
 export function makeBatch(schema: Schema, rows: number, columns: Data[]): RecordBatch {
-  return new Batch(
+  const type = new Struct(schema.fields);
+  // Arrow's constructor makes a new schema each time, for which it compares every field with all others.
+  return Object.assign(Object.create(Batch.prototype), {
     schema,
-    makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children: columns }),
-  );
+    data: makeData({ type, length: rows, nullCount: 0, children: columns }),
+    _metadata: new Map(),
+  });
 }
 
 /**

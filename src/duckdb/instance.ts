@@ -1,6 +1,7 @@
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError, diskFull } from '../base/errors.ts';
 import { bind, type Params } from './bind.ts';
+import { LARGE_MB, Turns } from './turns.ts';
 import { quoteLiteral } from './types.ts';
 
 export interface DuckOptions {
@@ -33,11 +34,7 @@ export class Duck {
   readonly #options: DuckOptions;
   #database: Promise<duckdb.Database> | undefined;
   #memoryMb: number;
-  /** Partitions being read, and whether another one was, at some time. */
-  readonly #readings = new Set<{ crowded: boolean }>();
-  /** How many may be read side by side. */
-  #sideBySide = Number.POSITIVE_INFINITY;
-  readonly #waiting: (() => void)[] = [];
+  readonly #turns = new Turns();
 
   constructor(options: DuckOptions) {
     this.#options = options;
@@ -54,12 +51,12 @@ export class Duck {
     });
   }
 
-  /** As `use`, for the reading of a partition, which waits for its turn when memory is short. */
-  async useInTurn<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
-    while (this.#readings.size >= this.#sideBySide) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const reading = { crowded: false };
-    this.#readings.add(reading);
-    if (this.#readings.size > 1) for (const one of this.#readings) one.crowded = true;
+  /**
+   * As `use`, for the reading of a partition, which waits for its turn when memory is short.
+   * @param needMb what it is known to take; 0 when nothing is known
+   */
+  async useInTurn<Result>(needMb: number, work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
+    const reading = await this.#turns.take(needMb, () => this.#memoryMb);
     const memoryMb = this.#memoryMb;
     try {
       return await this.use(work);
@@ -67,8 +64,10 @@ export class Duck {
       if (error instanceof DrayageError && error.code === 'OUT_OF_MEMORY') this.#makeRoom(reading.crowded, memoryMb);
       throw error;
     } finally {
-      this.#readings.delete(reading);
-      this.#waiting.shift()?.();
+      // The allocator holds on to what is free in each thread; setting the limit makes it let go.
+      const free = `set memory_limit = '${this.#memoryMb}MB'`;
+      if (needMb > LARGE_MB) await this.use((connection) => connection.execute(free)).catch(() => undefined);
+      this.#turns.giveBack(reading);
     }
   }
 
@@ -78,7 +77,7 @@ export class Duck {
    * @param memoryMb what there was: several that ran out together ask for the same
    */
   #makeRoom(crowded: boolean, memoryMb: number): void {
-    if (crowded) this.#sideBySide = 1;
+    if (crowded) this.#turns.sideBySide = 1;
     else this.#grow(memoryMb * GROWTH);
   }
 
@@ -89,7 +88,7 @@ export class Duck {
 
   /** The same for a partition that ran out of memory somewhere else. @param times that it has failed */
   makeRoomFor(times: number): void {
-    this.#sideBySide = 1;
+    this.#turns.sideBySide = 1;
     this.#grow(this.#options.memoryMb * GROWTH ** (times - 1));
   }
 

@@ -19,6 +19,13 @@ export class Scratch {
     this.#borrowed = [];
   }
 
+  /** Gives everything back at once; no batch that lies in it may be looked at any more. */
+  dispose(): void {
+    this.reset();
+    for (const buffer of this.#buffers) giveBack(buffer);
+    this.#buffers.length = 0;
+  }
+
   /** Takes over a copy that the bindings have made, to give its memory back at the next `reset`. */
   borrow<Bytes extends Uint8Array>(copy: Bytes): Bytes {
     this.#borrowed.push(copy.buffer as ArrayBuffer);

@@ -78,6 +78,8 @@ export interface OpenRelation extends Open {
   relation: string;
   /** Called with a query over the relation before it is read, so that no more is fetched than it needs. */
   prepare?(query: string, connection: DuckConnection): Promise<void>;
+  /** What DuckDB takes to read it, as far as that is known. */
+  memoryBytes?: number;
   /** Types of columns that come from Postgres, as it writes them, for a table that is made for them. */
   declared?: Readonly<Record<string, string>>;
   /** Unreadable rows; they are left out of the relation. */

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { DrayageError, locate } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
-import { keepYoungSmall } from '../base/memory.ts';
 import { Duck } from '../duckdb/instance.ts';
 import type { Route } from '../model/route.ts';
 import type { PartitionPlan, SourceContext } from '../model/source.ts';
@@ -20,7 +19,6 @@ export async function withSourceContext<Result>(
   signal: AbortSignal,
   use: (context: SourceContext) => Promise<Result>,
 ): Promise<Result> {
-  keepYoungSmall();
   const disk = await Spool.open(join(config.home, 'spool'), config.spoolMb * 1_000_000);
   const duck = new Duck({
     memoryMb: config.duckdbMemoryMb,

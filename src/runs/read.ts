@@ -71,7 +71,7 @@ export async function withPartition<Result>(
   const partition = await source.open(plan, context);
   try {
     if ('records' in partition) return await withRecords(partition, context, use);
-    return await context.duck.useInTurn(async (connection) => {
+    return await context.duck.useInTurn((partition.memoryBytes ?? 0) / 1e6, async (connection) => {
       const { faults, assertUnchanged } = partition;
       let spooled: Spooled | undefined;
       const opened: Opened = {

@@ -26,7 +26,8 @@ export const parquet: FileFormat = {
       const groups = await rowGroups(place.path, file, context);
       const types = await columnTypes(place.path, file, context);
       const shape = digest(JSON.stringify([...types]), JSON.stringify(columns));
-      for (const { first, last, bytes } of packGroups(groups, partitionRows, partitionBytes)) {
+      const fileRows = groups.reduce((sum, group) => sum + group.rows, 0);
+      for (const { first, last, bytes, largest } of packGroups(groups, partitionRows, partitionBytes)) {
         const key = `${file.path}#rows=${first}-${last}`;
         yield {
           key,
@@ -35,7 +36,7 @@ export const parquet: FileFormat = {
           bytes,
           file: file.path,
           shape,
-          spec: { ...pinsOf(file), first, last, footer: footerBytes.length },
+          spec: { ...pinsOf(file), first, last, fileRows, largest, footer: footerBytes.length },
         };
       }
     } finally {
@@ -44,17 +45,20 @@ export const parquet: FileFormat = {
   },
 
   async open(file, spec, { columns }, context) {
-    const { first, last } = spec as { first: number; last: number };
+    const { first, last, fileRows, largest } = spec as Record<'first' | 'last' | 'fileRows' | 'largest', number>;
     const place = await placeOf(file, Number(spec.footer), context);
     try {
       const types = await columnTypes(place.path, file, context);
       const scan = `read_parquet(${quotePath(place.path)}, file_row_number = true, hive_partitioning = false)`;
       const number = 'file_row_number + 1';
       const { sparse } = place;
+      // Without a filter there is one chunk less of every column in memory.
+      const where = last - first + 1 === fileRows ? '' : ` where file_row_number between ${first - 1} and ${last - 1}`;
       const fill = async (query: string, connection: DuckConnection) =>
         sparse!.fill(await neededRanges(connection, query, sparse!.path, { first, last }));
       return {
-        relation: `select ${selectList(types, columns)}, ${number} as ${quoteIdentifier(ROW)} from ${scan} where file_row_number between ${first - 1} and ${last - 1}`,
+        relation: `select ${selectList(types, columns)}, ${number} as ${quoteIdentifier(ROW)} from ${scan}${where}`,
+        memoryBytes: ROW_GROUPS_HELD * largest,
         ...(sparse ? { prepare: fill } : {}),
         async *faults() {},
         assertUnchanged: () => assertSame(file),
@@ -83,6 +87,9 @@ async function placeOf(file: FoundFile, footer: Buffer | number, { disk, signal 
   }
 }
 
+/** Until the first rows of a row group have been worked on, DuckDB has the one before it in memory, too. */
+const ROW_GROUPS_HELD = 2;
+
 interface RowGroup {
   rows: number;
   /** In the file. */
@@ -102,7 +109,7 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
   // Rows and bytes count alike: each group's share of the whole is the larger of its two shares.
   const share = (group: RowGroup) => Math.max(group.rows / (rows || 1), group.unpacked / (bytes || 1));
   const whole = groups.reduce((sum, group) => sum + share(group), 0);
-  let range = { first: 1, last: 0, bytes: 0 };
+  let range = { first: 1, last: 0, bytes: 0, largest: 0 };
   let taken = 0;
   let cuts = 1;
   for (const group of groups) {
@@ -110,11 +117,12 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
     const beyond = taken + share(group) / 2 > (whole * cuts) / wanted;
     if (beyond && range.last >= range.first) {
       yield range;
-      range = { first: range.last + 1, last: range.last, bytes: 0 };
+      range = { first: range.last + 1, last: range.last, bytes: 0, largest: 0 };
     }
     while (taken + share(group) / 2 > (whole * cuts) / wanted) cuts++;
     range.last += group.rows;
     range.bytes += group.bytes;
+    range.largest = Math.max(range.largest, group.unpacked);
     taken += share(group);
   }
   yield range;

@@ -124,7 +124,7 @@ test('a file that is rewritten between plan and load leaves the table as it is, 
       await held.query('begin; lock table drayage.loads in exclusive mode');
       const running = traps.again(name);
       const claimed = async () => (await traps.select(`select from drayage.partitions where state = 'running'`)).length;
-      await expect.poll(claimed).toBe(1);
+      await expect.poll(claimed, { timeout: 20_000 }).toBe(1);
       await parquet('select i::int as id from range(20) t(i)', `${name}.parquet`);
       await held.query('commit');
       expect(await running).toMatchObject({ state: 'failed', errors: [{ code: 'SOURCE_CHANGED' }] });

@@ -127,3 +127,18 @@ test('a geometry arrives as well-known binary, also where there is no PostGIS', 
     { wkb: '0101000000000000000000f03f0000000000000040' },
   ]);
 });
+
+test('a sum of integers is more than 64 bits wide, and keeps its digits in a table that is made for it', async () => {
+  const report = await traps.load('summed', {
+    rows: 'select i % 2 as half, 9223372036854775807 - i as n from range(4) t(i)',
+    transform: 'select half, sum(n) as total from source group by half',
+    target: `{ createTable: 'infer' }`,
+  });
+  expect(report).toMatchObject({ state: 'succeeded', rows: { rejected: 0 } });
+  expect(
+    await traps.select('select half::int, total::text, pg_typeof(total)::text as type from summed order by half'),
+  ).toEqual([
+    { half: 0, total: '18446744073709551612', type: 'numeric' },
+    { half: 1, total: '18446744073709551610', type: 'numeric' },
+  ]);
+});

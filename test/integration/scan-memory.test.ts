@@ -1,0 +1,52 @@
+import { afterAll, expect, test } from 'vitest';
+import { Duck } from '../../src/duckdb/instance.ts';
+import { scan } from '../../src/duckdb/scan.ts';
+import { createDuck } from '../helpers/duck.ts';
+
+const duck = createDuck();
+afterAll(() => duck.close());
+
+test('a scan of long texts frees each chunk as it goes', async () => {
+  const sql = `select repeat(md5(i::varchar), 64) as a, repeat(md5(i::varchar), 63) as b from range(100000) t(i)`;
+  const read = () =>
+    duck.use(async (connection) => {
+      const startMb = process.memoryUsage().rss / 1e6;
+      let [bytes, mostMb] = [0, 0];
+      for await (const batch of scan(connection, sql)) {
+        for (const { values } of batch.data.children) bytes += values.byteLength;
+        mostMb = Math.max(mostMb, process.memoryUsage().rss / 1e6 - startMb);
+      }
+      return { bytes, mostMb };
+    });
+  // The first time it takes what the second one uses again.
+  await read();
+  const { bytes, mostMb } = await read();
+  expect(bytes).toBeGreaterThan(400e6);
+  expect(mostMb).toBeLessThan(150);
+});
+
+test('large partitions wait for each other, and small ones for nobody', async () => {
+  const small = new Duck({ memoryMb: 100, threads: 1, spillDirectory: '' });
+  const begun: string[] = [];
+  const gates = new Map<string, () => void>();
+  const start = (name: string, needMb: number) =>
+    small.useInTurn(needMb, async () => {
+      begun.push(name);
+      await new Promise<void>((resolve) => gates.set(name, resolve));
+    });
+  const open = async (count: number) => expect.poll(() => begun.length).toBe(count);
+  const first = start('first', 80);
+  const running = [first, start('second', 80), start('third', 80), start('tiny', 10)];
+  await open(2);
+  expect(begun).toEqual(['first', 'tiny']);
+  gates.get('first')!();
+  await first;
+  await open(3);
+  expect(begun).toEqual(['first', 'tiny', 'second']);
+  gates.get('tiny')!();
+  gates.get('second')!();
+  await open(4);
+  gates.get('third')!();
+  await Promise.all(running);
+  await small.close();
+});
