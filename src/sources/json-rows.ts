@@ -30,18 +30,16 @@ export async function jsonRows(here: Here, options: LineOptions, context: Source
   const isJson = (name: string) => types[name] === 'JSON';
   const close = () => here.release();
   // One reads on this thread, the other on DuckDB's.
-  const [first, checked] = await Promise.all([
+  const [first, found] = await Promise.all([
     cleanLines(here, { lenient, isJson, exact: false }),
-    check(here, options, USUAL_DOCUMENT, context.duck),
+    check(here, options, context.duck),
   ]);
-  const room = first.longest < USUAL_DOCUMENT ? USUAL_DOCUMENT : LONGEST_DOCUMENT;
-  const found = checked ?? (room > USUAL_DOCUMENT ? await check(here, options, room, context.duck) : undefined);
   const sound = first.plain && first.lines > 0 && found?.lines === first.lines && found.misfits === 0;
   const clean = sound && found.numbers === 0 ? first : await cleanLines(here, { lenient, isJson, exact: true });
   const number = `row_number() over () + ${firstLine - 1} as ${quoteIdentifier(ROW)}`;
   if (sound && clean.plain) {
     const list = Object.keys(options.types).map(quoteIdentifier).join(', ');
-    const relation = `select ${list}, ${number} from ${reader(here, types, room)}`;
+    const relation = `select ${list}, ${number} from ${reader(here, types)}`;
     return { relation, faults: async function* () {}, close };
   }
   const lines = rawLines(here, clean, options);
@@ -58,8 +56,7 @@ const LEAST_ROOM = 1024 * 1024;
 
 const roomFor = ({ longest }: CleanLines) => Math.max(longest + 16, LEAST_ROOM);
 
-/** The longest documents that DuckDB's own reader is given; for each thread it takes buffers of twice that size. */
-const USUAL_DOCUMENT = 2 * 1024 * 1024;
+/** The longest document that DuckDB's own reader is given; it takes a buffer of that size. */
 const LONGEST_DOCUMENT = 16 * 1024 * 1024;
 
 /** Types for which DuckDB's reader gives just what a cast of the text gives. */
@@ -67,15 +64,14 @@ const PLAIN_TYPES =
   /^(VARCHAR|JSON|BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?|DECIMAL\(.*\)|FLOAT|DOUBLE|DATE|TIMESTAMP|TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ|UUID)$/;
 const CHECKED_TYPES = /INT|DECIMAL|FLOAT|DOUBLE/;
 
-/** @param room for the longest document, in bytes */
-function reader(here: Here, types: Types, room: number): string {
+function reader(here: Here, types: Types): string {
   const columns = Object.entries(types).map(([name, type]) => `${quoteLiteral(name)}: ${quoteLiteral(type)}`);
   const options = [
     `format = 'newline_delimited'`,
     'records = true',
     'hive_partitioning = false',
     `columns = {${columns.join(', ')}}`,
-    `maximum_object_size = ${room}`,
+    `maximum_object_size = ${LONGEST_DOCUMENT}`,
     `compression = ${quoteLiteral(COMPRESSION[here.packing])}`,
   ];
   return `read_json(${quotePath(here.path)}, ${options.join(', ')})`;
@@ -90,12 +86,7 @@ interface Checked {
 }
 
 /** What DuckDB's own reader makes of every line; undefined when it does not take one of them. */
-async function check(
-  here: Here,
-  { types, declared }: LineOptions,
-  room: number,
-  duck: Duck,
-): Promise<Checked | undefined> {
+async function check(here: Here, { types, declared }: LineOptions, duck: Duck): Promise<Checked | undefined> {
   if (!Object.values(types).every((type) => PLAIN_TYPES.test(type))) return undefined;
   const read: Record<string, string> = {};
   const [misfits, numbers, others]: [string[], string[], string[]] = [[], [], []];
@@ -113,7 +104,7 @@ async function check(
   }
   const countOf = (conditions: string[]) => `count(*) filter (where ${conditions.join(' or ') || 'false'})`;
   const query = `select count(*) + ${others.join(' + ') || '0'} as lines, ${countOf(misfits)} as misfits, ${countOf(numbers)} as numbers
-    from ${reader(here, read, room)}`;
+    from ${reader(here, read)}`;
   try {
     const [found] = await duck.use((connection) => rows(connection, query));
     return { lines: Number(found!.lines), misfits: Number(found!.misfits), numbers: Number(found!.numbers) };
