@@ -113,7 +113,13 @@ async function killAgainAndAgain(world: World, run: number, faultOf: (atTheEnd: 
     () => true,
   );
   const rounds = [...Array(random.between(1, 3)).fill(false), ...Array(random.between(0, 2)).fill(true)];
+  // Whoever has nothing left to do would be stopped before it has begun.
+  const isLeft = async () => {
+    const found = await world.query('select from drayage.runs where id = $1 and finished_at is null', [run]);
+    return found.length > 0;
+  };
   for (const atTheEnd of rounds) {
+    if (!(await isLeft())) break;
     const workers = await world.startWorkers(random.between(1, 2), { DRAYAGE_CONCURRENCY: '2' });
     const [name, fault] = faultOf(atTheEnd);
     const spared = await Promise.race([fault(workers).then(() => false), over]);
@@ -121,9 +127,7 @@ async function killAgainAndAgain(world: World, run: number, faultOf: (atTheEnd: 
     await killAll(workers);
     world.inflict(name);
   }
-  // Whoever has nothing left to do would be stopped before it has begun.
-  const [left] = await world.query('select from drayage.runs where id = $1 and finished_at is null', [run]);
-  if (left) await world.startWorkers(2);
+  if (await isLeft()) await world.startWorkers(2);
   await ended;
 }
 
