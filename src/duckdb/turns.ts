@@ -10,7 +10,10 @@ export interface Reading {
 /** What a partition takes for it to matter. */
 export const LARGE_MB = 16;
 
-/** How long a large partition waits for others that are known to need the rest of the memory. */
+/**
+ * How long a partition waits. Who waits may have locked rows of a table that the one whose turn it is wants, of which
+ * Postgres sees only half: sooner short of memory than at a standstill.
+ */
 const PATIENCE_MS = 60_000;
 
 /** Which partitions are read side by side, and which wait for their turn, because they share what memory there is. */
@@ -18,7 +21,12 @@ export class Turns {
   /** How many may be read at a time, whatever they are known to need. */
   sideBySide = Number.POSITIVE_INFINITY;
   readonly #readings = new Set<Reading>();
+  readonly #patienceMs: number;
   #waiting: (() => void)[] = [];
+
+  constructor(patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs;
+  }
 
   /**
    * Waits until there is room.
@@ -26,12 +34,12 @@ export class Turns {
    * @param memoryMb what there is
    */
   async take(needMb: number, memoryMb: () => number): Promise<Reading> {
-    const untilMs = performance.now() + PATIENCE_MS;
-    for (;;) {
+    const untilMs = performance.now() + this.#patienceMs;
+    while (!this.#hasRoom(needMb, memoryMb())) {
       const leftMs = untilMs - performance.now();
-      if (this.#hasRoom(needMb, memoryMb(), leftMs > 0)) break;
+      if (leftMs <= 0) break;
       const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
-      await (leftMs > 0 ? Promise.race([turn, sleep(leftMs, undefined, { ref: false })]) : turn);
+      await Promise.race([turn, sleep(leftMs, undefined, { ref: false })]);
     }
     const reading = { needMb, crowded: false };
     this.#readings.add(reading);
@@ -46,11 +54,10 @@ export class Turns {
     for (const wake of waiting) wake();
   }
 
-  /** @param patient whether it may take longer: who waits may have rows of a table locked that the other one wants */
-  #hasRoom(needMb: number, memoryMb: number, patient: boolean): boolean {
+  #hasRoom(needMb: number, memoryMb: number): boolean {
     if (this.#readings.size === 0) return true;
     if (this.#readings.size >= this.sideBySide) return false;
     const taken = [...this.#readings].reduce((sum, reading) => sum + reading.needMb, 0);
-    return taken + needMb <= memoryMb || needMb <= LARGE_MB || !patient;
+    return taken + needMb <= memoryMb || needMb <= LARGE_MB;
   }
 }
