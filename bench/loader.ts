@@ -5,7 +5,7 @@ keepYoungSmall();
 const { readConfig } = await import('../src/base/config.ts');
 const { createEvents } = await import('../src/base/events.ts');
 const { openQueue, openServices } = await import('../src/runs/services.ts');
-const { work } = await import('../src/runs/work.ts');
+const { work } = await import('../src/runs/worker/work.ts');
 
 /** What the worker process of the benchmark tells when a run has ended. */
 export interface LoadAnswer {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { verifyRun } from '../../src/runs/verify.ts';
+import { verifyRun } from '../../src/runs/verify/verify.ts';
 import { median } from '../report.ts';
 import { makeRows } from '../rows.ts';
 import { SCENARIOS } from '../scenarios.ts';

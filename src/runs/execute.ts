@@ -21,16 +21,16 @@ import { assertAccounted } from './account.ts';
 import { type Attempt, type Committed, commitPack, type Load, type PartitionOutcome } from './commit.ts';
 import { commitTables } from './commit-apart.ts';
 import { clearClaims, giveBack, refOf, settleFailure } from './failure.ts';
-import type { Holding } from './holding.ts';
 import { type LakeLoad, loadIntoLake } from './lake/load.ts';
 import { lakeOfRun } from './lake/open.ts';
 import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
-import { Pace } from './pace.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { runRoutes } from './routes.ts';
 import { assertTarget, type Services } from './services.ts';
 import { traceAttempt } from './spans.ts';
+import type { Holding } from './worker/holding.ts';
+import { Pace } from './worker/pace.ts';
 
 const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */

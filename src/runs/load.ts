@@ -9,8 +9,8 @@ import { mapColumns } from '../sinks/mapping.ts';
 import { loadIntoPostgres } from '../sinks/postgres.ts';
 import type { Met } from '../sinks/request.ts';
 import type { PartitionOutcome } from './commit.ts';
-import type { Pace } from './pace.ts';
 import { type Opened, withPartition } from './read.ts';
+import type { Pace } from './worker/pace.ts';
 
 /** Source faults held in memory before they are written down. */
 const FAULTS_HELD = 1000;

@@ -15,12 +15,12 @@ import { transaction } from '../postgres/tx.ts';
 import { shadowPart } from '../sinks/replace.ts';
 import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
-import { Pace } from './pace.ts';
 import { withSourceContext } from './plan.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { type Opened, withPartition } from './read.ts';
 import { settledRoutes } from './routes.ts';
 import { isApart, type Services } from './services.ts';
+import { Pace } from './worker/pace.ts';
 
 export interface Replayed {
   run: number;

@@ -6,11 +6,11 @@ import type { LoadCounts, Reject } from '../model/sink.ts';
 import type { PartitionPlan, SourceContext } from '../model/source.ts';
 import type { Met } from '../sinks/request.ts';
 import { loadPartition } from './load.ts';
-import { Pace } from './pace.ts';
 import type { PreparedJob } from './prepare.ts';
 import { RejectKeeper } from './rejects.ts';
 import { inspectSource, openRoutes, prepareRoutes, runRoutes } from './routes.ts';
 import type { Services } from './services.ts';
+import { Pace } from './worker/pace.ts';
 
 /** What became of a partition that was loaded for a try. */
 export interface TriedPartition {

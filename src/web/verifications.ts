@@ -1,5 +1,5 @@
 import type { Services } from '../runs/services.ts';
-import { verifyRun } from '../runs/verify.ts';
+import { verifyRun } from '../runs/verify/verify.ts';
 import { Problem } from './problem.ts';
 
 const MOST_AT_ONCE = 2;

@@ -7,7 +7,7 @@ import { loadJob } from '../../src/runs/load-jobs.ts';
 import { prepareJob } from '../../src/runs/prepare.ts';
 import { type RunReport, reportRun } from '../../src/runs/report.ts';
 import { ensureSchema, openQueue, openServices } from '../../src/runs/services.ts';
-import { work } from '../../src/runs/work.ts';
+import { work } from '../../src/runs/worker/work.ts';
 
 /** A producer and a worker in this process, for tests with more runs than there is time for processes. */
 export async function openDrayage(root: string, url: string, env: NodeJS.ProcessEnv = {}) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createEvents } from '../../src/base/events.ts';
 import { CHANNEL } from '../../src/queue/wake.ts';
-import { Heart } from '../../src/runs/heart.ts';
+import { Heart } from '../../src/runs/worker/heart.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 
 let database: TestDatabase;

@@ -8,7 +8,7 @@ import { loadJob } from '../../src/runs/load-jobs.ts';
 import { prepareJob } from '../../src/runs/prepare.ts';
 import { ensureSchema, openQueue, openServices, type Services } from '../../src/runs/services.ts';
 import { cancelRun } from '../../src/runs/steer.ts';
-import { work } from '../../src/runs/work.ts';
+import { work } from '../../src/runs/worker/work.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createDuck, writeParquet } from '../helpers/duck.ts';
 import { TestProject } from '../helpers/project.ts';

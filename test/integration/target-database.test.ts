@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Finding } from '../../src/runs/checkup.ts';
-import { verifyRun } from '../../src/runs/verify.ts';
+import { verifyRun } from '../../src/runs/verify/verify.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createDuck, writeParquet } from '../helpers/duck.ts';
 import { openDrayage } from '../helpers/in-process.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyRun } from '../../src/runs/verify.ts';
-import type { Verification } from '../../src/runs/verify-report.ts';
+import type { Verification } from '../../src/runs/verify/report.ts';
+import { verifyRun } from '../../src/runs/verify/verify.ts';
 import { createDatabase, type TestDatabase } from '../helpers/database.ts';
 import { createDuck, writeParquet } from '../helpers/duck.ts';
 import { openDrayage } from '../helpers/in-process.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Claimed } from '../../src/control/claims.ts';
 import type { Held } from '../../src/control/watch.ts';
-import { Holding } from '../../src/runs/holding.ts';
+import { Holding } from '../../src/runs/worker/holding.ts';
 
 const attempt = { id: 1, attempt: 1, pack: 'p' } as Claimed;
 const held: Held = {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { DrayageError, EXIT } from '../../base/errors.ts';
-import type { Draft, DraftRequest } from '../../runs/draft-job.ts';
+import type { Draft, DraftRequest } from '../../runs/draft/job.ts';
 import { table } from '../format.ts';
 import { type Invocation, type Verb, withServices } from '../verb.ts';
 
@@ -28,7 +28,7 @@ export const init: Verb = {
     const { config, options, out, signal } = invocation;
     const request = await complete(invocation);
     const draft = await withServices(invocation, { schema: false }, async (services) => {
-      const { draftJob } = await import('../../runs/draft-job.ts');
+      const { draftJob } = await import('../../runs/draft/job.ts');
       return draftJob(services, request, signal);
     });
     const there = draft.files.filter(({ path }) => existsSync(join(config.root, path))).map(({ path }) => path);

@@ -30,7 +30,7 @@ export async function runPrepared(invocation: Invocation, prepared: PreparedJob)
     const [{ openQueue }, producer, { work }] = await Promise.all([
       import('../../runs/services.ts'),
       import('../../runs/enqueue.ts'),
-      import('../../runs/work.ts'),
+      import('../../runs/worker/work.ts'),
     ]);
     const boss = await openQueue(services, { supervise: true });
     const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
@@ -41,7 +41,7 @@ export async function runPrepared(invocation: Invocation, prepared: PreparedJob)
     ]);
     const { countTable } = await import('../../runs/report.ts');
     if (options.verify === true && LOADED.has((await currentReport(services, enqueued.run)).state)) {
-      const { verifyRun } = await import('../../runs/verify.ts');
+      const { verifyRun } = await import('../../runs/verify/verify.ts');
       await verifyRun(services, enqueued.run, { sample: 0, signal });
     }
     // Read once more: by now the worker has given back what it could not finish.

@@ -1,5 +1,5 @@
 import { EXIT } from '../../base/errors.ts';
-import type { NamedDifference, Verification } from '../../runs/verify-report.ts';
+import type { NamedDifference, Verification } from '../../runs/verify/report.ts';
 import { count, duration, plural } from '../format.ts';
 import { type Verb, wholeNumber, withServices } from '../verb.ts';
 import { chosenRun } from './rejects.ts';
@@ -13,7 +13,7 @@ export const verify: Verb = {
     const { options, out, signal } = invocation;
     const sample = options.sample === undefined ? 0 : wholeNumber(options.sample, '--sample');
     return withServices(invocation, {}, async (services) => {
-      const { verifyRun } = await import('../../runs/verify.ts');
+      const { verifyRun } = await import('../../runs/verify/verify.ts');
       const verification = await verifyRun(services, await chosenRun(services.db, invocation), { sample, signal });
       out.answer(verification, () => describe(verification));
       return verification.ok ? EXIT.done : EXIT.failures;

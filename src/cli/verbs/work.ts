@@ -14,7 +14,7 @@ export const work: Verb = {
     await withServices({ ...invocation, config }, { loads: concurrency, logLevel: 'info' }, async (services) => {
       const [{ openQueue }, worker] = await Promise.all([
         import('../../runs/services.ts'),
-        import('../../runs/work.ts'),
+        import('../../runs/worker/work.ts'),
       ]);
       const boss = await openQueue(services, { supervise: true });
       await worker.work(services, boss, signal);

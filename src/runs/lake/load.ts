@@ -30,8 +30,8 @@ import { kyselyOnClient } from '../../postgres/kysely.ts';
 import type { Place } from '../../store/place.ts';
 import type { PartitionOutcome } from '../commit.ts';
 import { keepFaults, NOTHING, planOf } from '../load.ts';
-import type { Pace } from '../pace.ts';
 import { type Opened, type Reading, withPartition } from '../read.ts';
+import type { Pace } from '../worker/pace.ts';
 import type { PreparedDataset, PreparedLake } from './prepare.ts';
 import { recordRoutes } from './records.ts';
 

@@ -3,7 +3,7 @@ import { maskParams } from '../../base/secrets.ts';
 import type { RunEvent } from '../../control/events.ts';
 import type { ListedRun } from '../../control/run-list.ts';
 import type { latestVerificationReport } from '../../control/verifications.ts';
-import type { NamedDifference, Verification } from '../../runs/verify-report.ts';
+import type { NamedDifference, Verification } from '../../runs/verify/report.ts';
 import { type Content, type Html, html } from '../html.ts';
 import { ago, table } from './parts.ts';
 

@@ -1,4 +1,4 @@
-import { checksumsOf } from '../control/partitions.ts';
+import { checksumsOf } from '../../control/partitions.ts';
 import {
   type ExcludedRow,
   excludedRows,
@@ -7,10 +7,10 @@ import {
   ledgerChecksums,
   skippedFingerprints,
   sourceChecksums,
-} from '../control/verifications.ts';
-import { laterLoads, loadedChecksums, loadersOf } from '../ledger/apart-loads.ts';
-import { waitingRejects } from '../ledger/outbox.ts';
-import { isApart, type Services } from './services.ts';
+} from '../../control/verifications.ts';
+import { laterLoads, loadedChecksums, loadersOf } from '../../ledger/apart-loads.ts';
+import { waitingRejects } from '../../ledger/outbox.ts';
+import { isApart, type Services } from '../services.ts';
 
 /** Contents that are asked for at a time. */
 const PAGE = 5_000;

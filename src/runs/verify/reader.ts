@@ -1,14 +1,14 @@
-import { explain } from '../base/errors.ts';
-import type { ControlDb } from '../control/db.ts';
-import { partitionKeys } from '../control/partitions.ts';
-import { type LoadedPartition, loadedPartitions } from '../control/verifications.ts';
-import type { Route } from '../model/route.ts';
-import type { SourceContext } from '../model/source.ts';
-import type { Difference } from '../sinks/compare.ts';
-import type { PreparedJob } from './prepare.ts';
-import type { LoadHistory } from './verify-loads.ts';
-import type { NamedDifference, Verification } from './verify-report.ts';
-import { isOfSource, type RowSource } from './verify-rows.ts';
+import { explain } from '../../base/errors.ts';
+import type { ControlDb } from '../../control/db.ts';
+import { partitionKeys } from '../../control/partitions.ts';
+import { type LoadedPartition, loadedPartitions } from '../../control/verifications.ts';
+import type { Route } from '../../model/route.ts';
+import type { SourceContext } from '../../model/source.ts';
+import type { Difference } from '../../sinks/compare.ts';
+import type { PreparedJob } from '../prepare.ts';
+import type { LoadHistory } from './loads.ts';
+import type { NamedDifference, Verification } from './report.ts';
+import { isOfSource, type RowSource } from './rows.ts';
 
 const PAGE = 500;
 

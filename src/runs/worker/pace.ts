@@ -1,5 +1,5 @@
-import { pause } from '../base/lifecycle.ts';
-import type { SourceBatch } from '../model/sink.ts';
+import { pause } from '../../base/lifecycle.ts';
+import type { SourceBatch } from '../../model/sink.ts';
 
 /** Holds rows back so that no more of them come in a second than are allowed. */
 export class Pace {

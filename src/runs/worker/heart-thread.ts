@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { pause } from '../base/lifecycle.ts';
-import { connectClient } from '../postgres/pool.ts';
+import { pause } from '../../base/lifecycle.ts';
+import { connectClient } from '../../postgres/pool.ts';
 import type { FromThread, HeartData, ToThread } from './heart-messages.ts';
 
 /**

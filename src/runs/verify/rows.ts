@@ -1,16 +1,16 @@
 import type { ClientBase } from 'pg';
-import { rowToJson } from '../arrow/row-json.ts';
-import { DrayageError } from '../base/errors.ts';
-import type { ExcludedRow, LoadedPartition } from '../control/verifications.ts';
-import type { Route } from '../model/route.ts';
-import type { SourceBatch } from '../model/sink.ts';
-import type { PartitionPlan, RowFilter, SourceContext } from '../model/source.ts';
-import { Comparison, type Difference } from '../sinks/compare.ts';
-import { Intake } from '../sinks/intake.ts';
-import { type MappedColumn, mapColumns } from '../sinks/mapping.ts';
-import type { Stretch } from '../sinks/row-copy.ts';
-import type { PreparedJob } from './prepare.ts';
-import { type Opened, type Reading, withPartition } from './read.ts';
+import { rowToJson } from '../../arrow/row-json.ts';
+import { DrayageError } from '../../base/errors.ts';
+import type { ExcludedRow, LoadedPartition } from '../../control/verifications.ts';
+import type { Route } from '../../model/route.ts';
+import type { SourceBatch } from '../../model/sink.ts';
+import type { PartitionPlan, RowFilter, SourceContext } from '../../model/source.ts';
+import { Comparison, type Difference } from '../../sinks/compare.ts';
+import { Intake } from '../../sinks/intake.ts';
+import { type MappedColumn, mapColumns } from '../../sinks/mapping.ts';
+import type { Stretch } from '../../sinks/row-copy.ts';
+import type { PreparedJob } from '../prepare.ts';
+import { type Opened, type Reading, withPartition } from '../read.ts';
 
 /** What is read of a partition. */
 export interface RowSource {

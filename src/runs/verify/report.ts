@@ -1,5 +1,5 @@
-import type { Run } from '../control/runs.ts';
-import type { Difference } from '../sinks/compare.ts';
+import type { Run } from '../../control/runs.ts';
+import type { Difference } from '../../sinks/compare.ts';
 
 /** How a run was held against its tables; each is as strict as the others. */
 export type VerificationMethod =

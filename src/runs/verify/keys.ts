@@ -1,10 +1,10 @@
 import type { ClientBase } from 'pg';
-import { DrayageError, explain } from '../base/errors.ts';
-import { partitionKeys } from '../control/partitions.ts';
-import type { Comparison } from '../sinks/compare.ts';
-import type { ReadRun, RunReader } from './verify-reader.ts';
-import type { NamedDifference, Verification } from './verify-report.ts';
-import { Comparisons, isOfSource } from './verify-rows.ts';
+import { DrayageError, explain } from '../../base/errors.ts';
+import { partitionKeys } from '../../control/partitions.ts';
+import type { Comparison } from '../../sinks/compare.ts';
+import type { ReadRun, RunReader } from './reader.ts';
+import type { NamedDifference, Verification } from './report.ts';
+import { Comparisons, isOfSource } from './rows.ts';
 
 /** Differences that are told with their values. */
 export const TOLD = 20;

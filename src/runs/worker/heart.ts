@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { Events } from '../base/events.ts';
-import { HEARTBEAT_EVERY_MS } from '../queue/boss.ts';
-import { CHANNEL } from '../queue/wake.ts';
+import type { Events } from '../../base/events.ts';
+import { HEARTBEAT_EVERY_MS } from '../../queue/boss.ts';
+import { CHANNEL } from '../../queue/wake.ts';
 import type { FromThread, HeartData, ToThread } from './heart-messages.ts';
 
 /** How soon a worker hears that its run was paused or cancelled, or a claim lost. */

@@ -1,4 +1,4 @@
-import type { Statement } from '../queue/jobs.ts';
+import type { Statement } from '../../queue/jobs.ts';
 
 export interface HeartData {
   url: string;

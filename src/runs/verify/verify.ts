@@ -1,22 +1,22 @@
 import type pg from 'pg';
-import { DrayageError, locate } from '../base/errors.ts';
-import { findRun, type Run } from '../control/runs.ts';
-import { keepVerification, randomPartitions, unaccountedPartitions } from '../control/verifications.ts';
-import type { Route } from '../model/route.ts';
-import { quoteIdentifier } from '../postgres/catalog.ts';
-import { Checksum } from '../postgres/checksum.ts';
-import { copyOut } from '../postgres/copy-out.ts';
-import { transaction } from '../postgres/tx.ts';
-import { loadJob } from './load-jobs.ts';
-import { withSourceContext } from './plan.ts';
-import { type PreparedJob, prepareJob } from './prepare.ts';
-import { settledRoutes } from './routes.ts';
-import { assertTarget, type Services } from './services.ts';
-import { compareByKeys, type KeyFindings, TOLD } from './verify-keys.ts';
-import { loadHistory } from './verify-loads.ts';
-import { type ReadRun, RunReader } from './verify-reader.ts';
-import { countsOf, type Verification, type VerificationMethod } from './verify-report.ts';
-import { Comparisons, chooseRows, isOfSource, loadedColumns } from './verify-rows.ts';
+import { DrayageError, locate } from '../../base/errors.ts';
+import { findRun, type Run } from '../../control/runs.ts';
+import { keepVerification, randomPartitions, unaccountedPartitions } from '../../control/verifications.ts';
+import type { Route } from '../../model/route.ts';
+import { quoteIdentifier } from '../../postgres/catalog.ts';
+import { Checksum } from '../../postgres/checksum.ts';
+import { copyOut } from '../../postgres/copy-out.ts';
+import { transaction } from '../../postgres/tx.ts';
+import { loadJob } from '../load-jobs.ts';
+import { withSourceContext } from '../plan.ts';
+import { type PreparedJob, prepareJob } from '../prepare.ts';
+import { settledRoutes } from '../routes.ts';
+import { assertTarget, type Services } from '../services.ts';
+import { compareByKeys, type KeyFindings, TOLD } from './keys.ts';
+import { loadHistory } from './loads.ts';
+import { type ReadRun, RunReader } from './reader.ts';
+import { countsOf, type Verification, type VerificationMethod } from './report.ts';
+import { Comparisons, chooseRows, isOfSource, loadedColumns } from './rows.ts';
 
 export interface VerifyOptions {
   /** Rows of the source that are looked up one by one, whatever the sums say. */

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { troubleOf } from '../postgres/health.ts';
+import { troubleOf } from '../../postgres/health.ts';
 
 /** Between looks at the database. */
 const LOOK_EVERY_MS = 5_000;

@@ -1,8 +1,8 @@
-import { DrayageError } from '../base/errors.ts';
-import type { AttemptKey, Claimed } from '../control/claims.ts';
-import type { Held } from '../control/watch.ts';
-import type { Claim } from '../queue/jobs.ts';
-import { claimLost } from './commit.ts';
+import { DrayageError } from '../../base/errors.ts';
+import type { AttemptKey, Claimed } from '../../control/claims.ts';
+import type { Held } from '../../control/watch.ts';
+import type { Claim } from '../../queue/jobs.ts';
+import { claimLost } from '../commit.ts';
 import { Pace } from './pace.ts';
 
 /** So often in a row the server has to deny that it knows of the connection; it is asked every second. */

@@ -1,22 +1,22 @@
 import { basename, extname } from 'node:path';
 import type { ClientBase } from 'pg';
-import { DrayageError } from '../base/errors.ts';
-import { didYouMean } from '../base/suggest.ts';
-import { bareName, defineJob } from '../model/job.ts';
-import type { Source } from '../model/source.ts';
-import { table } from '../model/target.ts';
-import { describeTable, type Table } from '../postgres/catalog.ts';
-import { postgresName } from '../postgres/names.ts';
-import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
-import { inferredDdl } from '../sinks/tables.ts';
-import { files } from '../sources/files.ts';
-import { postgres } from '../sources/postgres/index.ts';
-import { type DraftColumn, type DraftedJob, jobText } from './draft-text.ts';
-import { differs, duckdbType, roomy } from './draft-types.ts';
-import { withSourceContext } from './plan.ts';
-import { prepareJob } from './prepare.ts';
-import { columnSets } from './routes.ts';
-import type { Services } from './services.ts';
+import { DrayageError } from '../../base/errors.ts';
+import { didYouMean } from '../../base/suggest.ts';
+import { bareName, defineJob } from '../../model/job.ts';
+import type { Source } from '../../model/source.ts';
+import { table } from '../../model/target.ts';
+import { describeTable, type Table } from '../../postgres/catalog.ts';
+import { postgresName } from '../../postgres/names.ts';
+import { type InferredColumn, inferColumns, type SourceColumn } from '../../sinks/infer.ts';
+import { inferredDdl } from '../../sinks/tables.ts';
+import { files } from '../../sources/files.ts';
+import { postgres } from '../../sources/postgres/index.ts';
+import { withSourceContext } from '../plan.ts';
+import { prepareJob } from '../prepare.ts';
+import { columnSets } from '../routes.ts';
+import type { Services } from '../services.ts';
+import { type DraftColumn, type DraftedJob, jobText } from './text.ts';
+import { differs, duckdbType, roomy } from './types.ts';
 
 export interface DraftRequest {
   /** Name of the job; made of the table's when left out. */

@@ -1,13 +1,13 @@
-import type { DrayageError } from '../base/errors.ts';
-import type { Claimed } from '../control/claims.ts';
-import { type Held, presenceOf, watchOf } from '../control/watch.ts';
-import { type Boss, HEARTBEAT_EVERY_MS } from '../queue/boss.ts';
-import { beatOf, type Statement } from '../queue/jobs.ts';
-import type { Attempt } from './commit.ts';
-import type { Keeper } from './execute.ts';
+import type { DrayageError } from '../../base/errors.ts';
+import type { Claimed } from '../../control/claims.ts';
+import { type Held, presenceOf, watchOf } from '../../control/watch.ts';
+import { type Boss, HEARTBEAT_EVERY_MS } from '../../queue/boss.ts';
+import { beatOf, type Statement } from '../../queue/jobs.ts';
+import type { Attempt } from '../commit.ts';
+import type { Keeper } from '../execute.ts';
+import type { Services } from '../services.ts';
 import { Heart } from './heart.ts';
 import type { Holding } from './holding.ts';
-import type { Services } from './services.ts';
 
 /** Everything that a worker holds, kept alive and watched over. */
 export class Claims implements Keeper {

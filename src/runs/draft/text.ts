@@ -1,4 +1,4 @@
-import type { SourceColumn } from '../sinks/infer.ts';
+import type { SourceColumn } from '../../sinks/infer.ts';
 
 export interface DraftColumn {
   /** As the source calls it. */
