@@ -35,6 +35,31 @@ export interface Dialect {
 
 const FIELDS = ['header', 'delimiter', 'quote', 'escape', 'null', 'quotedNull', 'skip'];
 
+/** What separates fields where commas do not. */
+const OTHERS = [';', '\t', '|'];
+
+/** A file that was written with another delimiter than the one it is read with. */
+export class OtherDelimiter extends DrayageError {
+  readonly delimiter: string;
+
+  constructor(file: string, header: string, delimiter: string) {
+    const shown = JSON.stringify(delimiter);
+    super('SOURCE_INVALID', `The only column would be "${header}": its fields seem to be separated by ${shown}`, {
+      where: { file },
+      hint: `Say csv: { delimiter: ${shown} } in the job, or --param csv.delimiter='${delimiter}'; a comma there leaves it as it is.`,
+    });
+    this.delimiter = delimiter;
+  }
+}
+
+/** @throws OtherDelimiter when a file with these columns was hardly meant to have just one */
+export function assertSeparated(file: string, columns: readonly string[], { delimiter }: CsvOptions): void {
+  const [header] = columns;
+  if (delimiter !== undefined || columns.length !== 1 || header === undefined) return;
+  const other = OTHERS.find((one) => header.includes(one));
+  if (other !== undefined) throw new OtherDelimiter(file, header, other);
+}
+
 /** @throws JOB_INVALID with the option at fault */
 export function checkCsv(options: CsvOptions): void {
   const unknown = Object.keys(options).find((field) => !FIELDS.includes(field));

@@ -2,7 +2,7 @@ import { digest } from '../base/ids.ts';
 import type { SourceContext } from '../model/source.ts';
 import { cleanCsv } from './csv-clean.ts';
 import { inferTextTypes } from './csv-infer.ts';
-import { type Dialect, dialectOf } from './csv-options.ts';
+import { assertSeparated, type Dialect, dialectOf } from './csv-options.ts';
 import { csvRanges } from './csv-ranges.ts';
 import { csvRows, textsOf } from './csv-rows.ts';
 import { deferred } from './deferred.ts';
@@ -74,13 +74,14 @@ function dialectFor({ csv: given, columns }: WholeOptions, delimiter: string): D
 async function columnTypes(
   file: FoundFile,
   dialect: Dialect,
-  { columns }: WholeOptions,
+  { columns, csv: given }: WholeOptions,
   context: SourceContext,
 ): Promise<Record<string, string>> {
   if (Object.keys(columns).length > 0) return upperCased(columns);
   const here = await Here.bring(file, undefined, context);
   try {
     const clean = await cleanCsv(here, dialect, undefined);
+    assertSeparated(file.path, clean.names, given);
     return await inferTextTypes(textsOf(here, clean, dialect), clean.names, context);
   } finally {
     await here.release();

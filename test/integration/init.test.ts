@@ -41,6 +41,20 @@ test('a CSV file with odd names becomes a job that runs at once, and again', asy
   expect(await rows('select country_name from odd_orders where order_id = 2')).toEqual([{ country_name: 'GB' }]);
 });
 
+test('a file whose fields are separated by semicolons is read so by a new job, and not taken for one column by a copy', async () => {
+  await workspace.project.write('data/semicolons.csv', 'id;name;note\n1;a;"b;c"\n2;d;\n');
+  await json('init', '--from', 'data/semicolons.csv', '--to', 'orders', '--key', 'id', '--overwrite');
+  expect(await json('run', 'orders')).toMatchObject({ state: 'succeeded', rows: { written: 2 } });
+  expect(await rows('select id, name, note from orders order by id')).toEqual([
+    { id: 1, name: 'a', note: 'b;c' },
+    { id: 2, name: 'd', note: null },
+  ]);
+  const copy = ['copy', 'data/semicolons.csv', '--to', 'copied'];
+  expect(await dray(...copy)).toMatchObject({ code: 2, stderr: expect.stringMatching(/--param csv\.delimiter=';'/) });
+  await json(...copy, '--param', 'csv.delimiter=,');
+  expect(await rows('select * from copied')).toEqual([{ 'id;name;note': '2;d;' }]);
+});
+
 test('what is there is kept unless it may be replaced', async () => {
   await dray('init', '--from', 'data/odd orders.csv', '--overwrite');
   const before = await read('jobs/odd-orders.ts');

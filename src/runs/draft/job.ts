@@ -3,12 +3,13 @@ import type { ClientBase } from 'pg';
 import { DrayageError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/suggest.ts';
 import { bareName, defineJob } from '../../model/job.ts';
-import type { Source } from '../../model/source.ts';
+import type { Source, SourceContext } from '../../model/source.ts';
 import { table } from '../../model/target.ts';
 import { describeTable, type Table } from '../../postgres/catalog.ts';
 import { postgresName } from '../../postgres/names.ts';
 import { type InferredColumn, inferColumns, type SourceColumn } from '../../sinks/infer.ts';
 import { inferredDdl } from '../../sinks/tables.ts';
+import { OtherDelimiter } from '../../sources/csv-options.ts';
 import { files } from '../../sources/files.ts';
 import { postgres } from '../../sources/postgres/index.ts';
 import { withSourceContext } from '../plan.ts';
@@ -48,11 +49,9 @@ const TEXT = /\.(csv|tsv|tab|jsonl|ndjson|json)(\.gz|\.zst)?$/i;
  * @throws USAGE for a key or a name that cannot be; what reading the source throws
  */
 export async function draftJob(services: Services, request: DraftRequest, signal: AbortSignal): Promise<Draft> {
-  const { from } = request;
-  const to = request.to ?? tableName(from);
+  const to = request.to ?? tableName(request.from);
   const name = request.name ?? jobName(to);
-  const prepared = prepareJob({ job: temporary(name, sourceOf(from)), path: '', version: '' }, {});
-  const sets = await withSourceContext(services, signal, (context) => columnSets(prepared.source, context, undefined));
+  const { from, sets } = await withSourceContext(services, signal, (context) => lookedInto(request.from, context));
   const client = services.target as unknown as ClientBase;
   const existing = await describeTable(client, to);
   const isText = from.kind === 'files' && TEXT.test(from.path) && sets.length === 1;
@@ -74,12 +73,31 @@ export async function draftJob(services: Services, request: DraftRequest, signal
   return { job: name, to, key, columns, unfilled, files: drafted };
 }
 
-function temporary(name: string, source: Source) {
-  return defineJob({ name, description: name, source: () => source, targets: { t: table({ createTable: 'infer' }) } });
+/** The columns that a source has; CSV is read by the delimiter that it seems to have. */
+async function lookedInto(from: DraftedJob['from'], context: SourceContext) {
+  const { source } = prepareJob({ job: temporary(sourceOf(from)), path: '', version: '' }, {});
+  try {
+    return { from, sets: await columnSets(source, context, undefined) };
+  } catch (error) {
+    const other = [error, (error as Error).cause].find((one) => one instanceof OtherDelimiter);
+    if (!other || from.kind !== 'files') throw error;
+    return lookedInto({ ...from, delimiter: other.delimiter }, context);
+  }
+}
+
+function temporary(source: Source) {
+  return defineJob({
+    name: 'draft',
+    description: 'A draft',
+    source: () => source,
+    targets: { t: table({ createTable: 'infer' }) },
+  });
 }
 
 function sourceOf(from: DraftedJob['from']): Source {
-  if (from.kind === 'files') return files(from.path);
+  if (from.kind === 'files') {
+    return files(from.path, from.delimiter === undefined ? {} : { csv: { delimiter: from.delimiter } });
+  }
   return postgres({ table: from.table, ...(from.database === undefined ? {} : { database: from.database }) });
 }
 

@@ -13,7 +13,9 @@ export interface DraftColumn {
 
 export interface DraftedJob {
   name: string;
-  from: { kind: 'files'; path: string } | { kind: 'table'; table: string; database: string | undefined };
+  from:
+    | { kind: 'files'; path: string /** Of CSV, where it is not the usual one. */; delimiter?: string }
+    | { kind: 'table'; table: string; database: string | undefined };
   to: string;
   key: readonly string[];
   columns: readonly DraftColumn[];
@@ -63,6 +65,7 @@ function sourceText({ from, types }: DraftedJob): string {
     ...path,
     '  source: ({ path }) =>',
     '    files(path, {',
+    ...(from.delimiter === undefined ? [] : [`      csv: { delimiter: ${literal(from.delimiter)} },`]),
     '      // As they were found; a row that does not fit is kept aside as a reject.',
     '      columns: {',
     ...types.map(({ name, type }) => `        ${property(name)}: ${literal(type)},`),
