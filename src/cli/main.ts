@@ -26,13 +26,23 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await parse(argv, out);
   } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return EXIT.done;
-      const message = error.message.replace(/^error: /, '').replace(/\n\((Did you mean .*)\)$/, '. $1');
-      return out.failure(new DrayageError('USAGE', message, { hint: '"dray --help" shows what there is.' }));
-    }
-    return out.failure(error);
+    if (!(error instanceof CommanderError)) return out.failure(error);
+    return error.exitCode === 0 ? EXIT.done : out.failure(misuse(error, argv));
   }
+}
+
+/** What the parser of the command line has to say, as all other errors are said. */
+function misuse({ message }: CommanderError, argv: readonly string[]): DrayageError {
+  const said = message
+    .replace(/^error: ./, (first) => first.at(-1)!.toUpperCase())
+    .replace(/\n\(Did you mean (.*)\?\)$/, '. Did you mean "$1"?')
+    .replaceAll("'", '"')
+    .replace(/^Missing required argument "(.*)"/, 'The $1 is missing');
+  const verb = VERBS.find(({ usage }) => usage.split(' ')[0] === argv[0]);
+  const hint = verb
+    ? `Write ${verb.example}; "dray ${argv[0]} --help" shows the rest.`
+    : '"dray --help" shows what there is.';
+  return new DrayageError('USAGE', said, { hint });
 }
 
 async function parse(argv: readonly string[], out: Output): Promise<number> {

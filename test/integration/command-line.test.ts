@@ -80,8 +80,8 @@ test('status --watch shows a run until it has ended, and its exit code says how'
 });
 
 test.each([
-  [['stauts'], /Did you mean status\?/],
-  [['status', '--wach'], /Did you mean --watch\?/],
+  [['stauts'], /Did you mean "status"\?/],
+  [['status', '--wach'], /Did you mean "--watch"\?/],
   [['db', 'opne'], /Did you mean "open"\?/],
   [['completion', 'bsh'], /Did you mean "bash"\?/],
   [['run', 'ordres'], /Did you mean "orders"\?/],

@@ -38,11 +38,12 @@ test('large partitions wait for each other, and small ones for nobody', async ()
   const first = start('first', 80);
   const running = [first, start('second', 80), start('third', 80), start('tiny', 10)];
   await open(2);
-  expect(begun).toEqual(['first', 'tiny']);
+  // Their connections are opened side by side.
+  expect(begun.toSorted()).toEqual(['first', 'tiny']);
   gates.get('first')!();
   await first;
   await open(3);
-  expect(begun).toEqual(['first', 'tiny', 'second']);
+  expect(begun[2]).toBe('second');
   gates.get('tiny')!();
   gates.get('second')!();
   await open(4);
