@@ -71,22 +71,29 @@ export async function cancelRun(db: ControlDb, run: number): Promise<number | un
  * moment has locked its partition, is waited for, and cancelled as well.
  */
 export async function cancelPartitions(db: ControlDb, run: number): Promise<void> {
-  for (;;) {
-    const some = db
-      .selectFrom('drayage.partitions')
-      .select('id')
-      .where('run_id', '=', run)
-      .where('state', 'in', statesBefore(PARTITION_STEPS, 'cancelled'))
-      .orderBy('id')
-      .limit(CANCELLED_AT_ONCE)
-      .forNoKeyUpdate();
-    const { numUpdatedRows } = await db
-      .with('some', () => some)
-      .updateTable('drayage.partitions')
-      .set({ state: 'cancelled', finished_at: sql`clock_timestamp()` })
-      .where('id', 'in', (query) => query.selectFrom('some').select('id'))
-      .executeTakeFirst();
-    if (numUpdatedRows === 0n) return;
+  const states = statesBefore(PARTITION_STEPS, 'cancelled');
+  // Once more, since one may be claimed or given back while the others are looked at.
+  for (let found = true; found; ) {
+    found = false;
+    for (const state of states) if (await cancelThose(db, run, state)) found = true;
+  }
+}
+
+/** In the order of an index, from where the last transaction left off. @returns whether there were any */
+async function cancelThose(db: ControlDb, run: number, state: string): Promise<boolean> {
+  for (let last = 0; ; ) {
+    const { rows } = await sql<{ most: number | null }>`
+      with open as (
+        select id from drayage.partitions where run_id = ${run} and state = ${state} and id > ${last}
+        order by id limit ${CANCELLED_AT_ONCE} for no key update
+      ), cancelled as (
+        update drayage.partitions p set state = 'cancelled', finished_at = clock_timestamp()
+        from open where p.id = open.id returning p.id
+      )
+      select max(id) as most from cancelled`.execute(db);
+    const { most } = rows[0]!;
+    if (most === null) return last > 0;
+    last = most;
   }
 }
 

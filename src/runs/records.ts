@@ -17,8 +17,11 @@ const REJECTS_HELD = 1000;
 /** Rows of a table that become a batch together, and bytes at which they do so sooner. */
 const BATCH_ROWS = 1024;
 const BATCH_BYTES = 2 * 1024 * 1024;
-/** Records are many small objects, and V8 lets as many lie about as there is memory. */
+/** Records are many small objects, and V8 lets as many lie about as there is memory. Tiny partitions leave next to none. */
 const SWEEP_EVERY_MS = 500;
+const SWEEP_FROM_BYTES = 1024 * 1024;
+/** Of records that were spooled since, whatever the partition. */
+let unsweptBytes = 0;
 /** Warnings of a partition that are kept; of the others only the count. */
 const WARNINGS_KEPT = 100;
 
@@ -163,7 +166,11 @@ class Spooler implements Spooled {
     const { waiting, shape, route } = table;
     if (waiting.length === 0) return;
     this.#sweeper.done(table.bytes);
-    sweepAll(SWEEP_EVERY_MS);
+    unsweptBytes += table.bytes;
+    if (unsweptBytes >= SWEEP_FROM_BYTES) {
+      unsweptBytes = 0;
+      sweepAll(SWEEP_EVERY_MS);
+    }
     table.waiting = [];
     table.bytes = 0;
     const batch = shape.batch(
