@@ -178,7 +178,7 @@ test('an unreachable database is told with its address, without its password, as
 test('an unknown verb is told with the nearest one', async () => {
   const finished = await project.dray(['stauts']);
   expect(finished.code).toBe(2);
-  expectParagraph(finished, /stauts/, /Did you mean status/);
+  expectParagraph(finished, /stauts/, /Did you mean "status"/);
 });
 
 test('a stack trace is shown when it is asked for', async () => {
