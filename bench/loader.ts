@@ -1,7 +1,7 @@
-import { keepYoungSmall } from '../src/base/memory.ts';
+import { keepMemoryLow } from '../src/base/memory.ts';
 
 // As workers/worker.ts begins.
-keepYoungSmall();
+keepMemoryLow(process.env);
 const { readConfig } = await import('../src/base/config.ts');
 const { createEvents } = await import('../src/base/events.ts');
 const { openQueue, openServices } = await import('../src/runs/services.ts');

@@ -1,6 +1,6 @@
-import { keepYoungSmall } from '../src/base/memory.ts';
+import { keepMemoryLow } from '../src/base/memory.ts';
 
-keepYoungSmall();
+keepMemoryLow(process.env);
 const { main } = await import('../src/cli/main.ts');
 
 process.exitCode = await main(['work']);

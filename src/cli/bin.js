@@ -6,8 +6,8 @@ if (Number.parseInt(process.versions.node, 10) >= 24) {
   // A start reads the compiled modules of the last one: half of what it would take otherwise.
   const { enableCompileCache } = await import('node:module');
   enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/dray'));
-  const { keepYoungSmall } = await import('../base/memory.ts');
-  keepYoungSmall();
+  const { keepMemoryLow } = await import('../base/memory.ts');
+  keepMemoryLow(process.env);
   const { main } = await import('./main.ts');
   process.exitCode = await main(process.argv.slice(2));
 } else {

@@ -44,6 +44,8 @@ export class Duck {
   async connect(): Promise<DuckConnection> {
     this.#database ??= this.#open();
     const connection = await duckdb.connect(await this.#database);
+    // What is ready of a result waits beside the memory that is limited. Once confined, nothing can be set any more.
+    if (!this.#options.confinedTo) await duckdb.query(connection, `set streaming_buffer_size = '64kB'`);
     const memoryMb = this.#memoryMb;
     if (memoryMb !== this.#options.memoryMb) await duckdb.query(connection, `set memory_limit = '${memoryMb}MB'`);
     return new DuckConnection(connection, () => {

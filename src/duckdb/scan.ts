@@ -92,6 +92,7 @@ class Pieces {
     const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
     const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
     release(chunk);
+    await leaveCallback();
     return { batch, complete, bytes: scratch.bytesInUse };
   }
 
@@ -108,6 +109,12 @@ class Pieces {
 function release(chunk: duckdb.DataChunk): void {
   duckdb.data_chunk_reset(chunk);
 }
+
+/**
+ * Lets the native call return that has brought the chunk: until then it counts as used, and what is used when young objects
+ * are collected twice over stays for good.
+ */
+const leaveCallback = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** The column that only the row behind the last one has true. */
 const END = '"drayage:end"';

@@ -6,14 +6,11 @@ import type { Scratch } from './scratch.ts';
 /**
  * A DuckDB string or blob is 16 bytes: its length, then either up to 12 bytes in place, or a 4-byte prefix and an
  * 8-byte pointer (`string_t`, https://duckdb.org/docs/stable/clients/c/vector). One native call per pointer would cost
- * more than everything else together, so memory is fetched by the page: strings lie one behind the other, or in a
- * dictionary, and a stretch of pages that all hold a part of some string is mapped from end to end.
+ * more than everything else together. But a chunk of a result is a copy of its own, in which the strings of a column lie
+ * one behind the other in a few blocks of memory, so that a few calls fetch them all.
  */
 const ENTRY_BYTES = 16;
 const INLINE_BYTES = 12;
-
-/** The smallest page of any system that we run on. */
-const PAGE_BYTES = 4096;
 
 export interface StringData {
   /** One more than there are rows. */
@@ -48,7 +45,7 @@ export function readStrings(
 
   const bytes = scratch.bytes(total);
   if (distantCount < rows) copyInline(entries, offsets, rows, bytes);
-  if (distantCount > 0) copyDistant(words, distant.subarray(0, distantCount), offsets, bytes, scratch);
+  if (distantCount > 0) copyDistant(words, distant.subarray(0, distantCount), offsets, bytes);
   return { offsets, bytes };
 }
 
@@ -62,64 +59,41 @@ function copyInline(entries: Uint8Array, offsets: Int32Array, rows: number, byte
   }
 }
 
-/** Copies the strings that lie elsewhere. @param rows those that do */
-function copyDistant(
+/**
+ * Copies the strings that lie elsewhere, stretch by stretch of memory in which one lies directly behind the other.
+ * @param rows those that do
+ */
+function copyDistant(words: Uint32Array, rows: Int32Array, offsets: Int32Array, bytes: Uint8Array): void {
+  const addressOf = (row: number) => words[row * 4 + 2]! + words[row * 4 + 3]! * 0x1_0000_0000;
+  for (let first = 0; first < rows.length; ) {
+    const start = addressOf(rows[first]!);
+    let end = start;
+    let next = first;
+    for (; next < rows.length && addressOf(rows[next]!) === end; next++) end += words[rows[next]! * 4]!;
+    const stretch = memoryAt(start, end - start);
+    const span = offsets[rows[next - 1]! + 1]! - offsets[rows[first]!]!;
+    if (span === end - start) bytes.set(stretch, offsets[rows[first]!]!);
+    else copyApart(stretch, words, rows.subarray(first, next), offsets, bytes);
+    giveBack(stretch.buffer as ArrayBuffer);
+    first = next;
+  }
+}
+
+/** Copies the strings of a stretch whose rows have short ones between them. */
+function copyApart(
+  stretch: Uint8Array,
   words: Uint32Array,
   rows: Int32Array,
   offsets: Int32Array,
   bytes: Uint8Array,
-  scratch: Scratch,
 ): void {
-  const addresses = scratch.float64(rows.length);
-  for (let index = 0; index < rows.length; index++) {
-    const at = rows[index]! * 4;
-    addresses[index] = words[at + 2]! + words[at + 3]! * 0x1_0000_0000;
+  const [from, to] = [viewOf(stretch), viewOf(bytes)];
+  let start = 0;
+  for (const row of rows) {
+    const length = words[row * 4]!;
+    copyShort(stretch, from, start, bytes, to, offsets[row]!, length);
+    start += length;
   }
-  const stretches = mapStretches(words, rows, addresses);
-  const view = viewOf(bytes);
-  let stretch = stretches.values().next().value!;
-  for (let index = 0; index < rows.length; index++) {
-    const row = rows[index]!;
-    const address = addresses[index]!;
-    const known = address >= stretch.start && address < stretch.start + stretch.bytes.length;
-    if (!known) stretch = stretches.get(Math.floor(address / PAGE_BYTES))!;
-    copyShort(stretch.bytes, stretch.view, address - stretch.start, bytes, view, offsets[row]!, words[row * 4]!);
-  }
-  for (const { bytes: mapped } of new Set(stretches.values())) giveBack(mapped.buffer as ArrayBuffer);
-}
-
-/** Consecutive pages that are mapped. */
-interface Stretch {
-  /** Address of the first page. */
-  start: number;
-  bytes: Uint8Array;
-  view: DataView;
-}
-
-/** The stretches of pages that the strings lie in, by page. */
-function mapStretches(words: Uint32Array, rows: Int32Array, addresses: Float64Array): Map<number, Stretch> {
-  const touched = new Set<number>();
-  let latest = -1;
-  for (let index = 0; index < rows.length; index++) {
-    const address = addresses[index]!;
-    const last = Math.floor((address + words[rows[index]! * 4]! - 1) / PAGE_BYTES);
-    for (let page = Math.floor(address / PAGE_BYTES); page <= last; page++) {
-      // Neighbours mostly lie in one page.
-      if (page !== latest) touched.add(page);
-      latest = page;
-    }
-  }
-  const pages = Float64Array.from(touched).sort();
-  const stretches = new Map<number, Stretch>();
-  for (let first = 0; first < pages.length; ) {
-    let end = first + 1;
-    while (end < pages.length && pages[end]! === pages[end - 1]! + 1) end++;
-    const start = pages[first]! * PAGE_BYTES;
-    const bytes = memoryAt(start, (end - first) * PAGE_BYTES);
-    const stretch = { start, bytes, view: viewOf(bytes) };
-    for (; first < end; first++) stretches.set(pages[first]!, stretch);
-  }
-  return stretches;
 }
 
 const POINTER = new DataView(new ArrayBuffer(8));
