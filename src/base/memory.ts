@@ -56,6 +56,23 @@ export function keepMemoryLow(env: NodeJS.ProcessEnv): void {
   env.DUCKDB_JE_MALLOC_CONF ??= 'oversize_threshold:1048576';
 }
 
+/** What V8 is made to copy once, so that it enlarges the space for young objects; with 1 MB it is full of these. */
+const SURVIVORS = 40_000;
+
+/**
+ * Gives young objects eight times the space, which is 16 MB. To be called when the program is loaded and chunks are about to
+ * come: one that is looked at while young objects are collected twice stays for good, and in the space that there is at
+ * first they are collected every millisecond. A load of lists took 500 MB so, and takes 200 MB.
+ */
+export function widenYoung(): void {
+  setFlagsFromString('--semi-space-growth-factor=8');
+  const survivors = Array.from({ length: SURVIVORS }, (_, index) => ({ index }));
+  collect('minor');
+  collect('minor');
+  survivors.length = 0;
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
+
 /** Frees the memory of a buffer at once. */
 export function giveBack(buffer: ArrayBuffer): void {
   buffer.transfer(0);

@@ -85,14 +85,22 @@ class Pieces {
   }
 
   async next(): Promise<Piece | undefined> {
-    const chunk = await this.#connection.next(this.#result);
-    if (!chunk) return undefined;
+    const piece = await this.#fetch();
+    await leaveCallback();
+    return piece;
+  }
+
+  /** Apart from what waits, which would hold on to the chunk. */
+  #fetch(): Promise<Piece | undefined> {
+    return this.#connection.next(this.#result).then((chunk) => chunk && this.#copy(chunk));
+  }
+
+  #copy(chunk: duckdb.DataChunk): Piece {
     const scratch = this.#keep ? new Scratch() : this.#scratches[this.#turn++ % 2]!;
     const complete = holdsEnd(chunk, this.#schema.fields.length);
     const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
     const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
     release(chunk);
-    await leaveCallback();
     return { batch, complete, bytes: scratch.bytesInUse };
   }
 

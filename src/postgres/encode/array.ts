@@ -151,19 +151,22 @@ class Shape {
 
   /** @returns false when the row is no array of Postgres */
   read(row: number): boolean {
-    let [from, to] = [row, row + 1];
-    for (const [depth, { data, start }] of this.#levels.entries()) {
+    // Called for every row: an iterator over the levels would be most of what the collector has to do.
+    let from = row;
+    let to = row + 1;
+    for (let depth = 0; depth < this.#levels.length; depth++) {
+      const { data, start } = this.#levels[depth]!;
       const length = start(from + 1) - start(from);
       this.lengths[depth] = length;
-      for (let index = from; index < to; index++) {
-        if (depth > 0 && (length === 0 || start(index + 1) - start(index) !== length || !isValid(data, index))) {
-          return false;
-        }
+      for (let index = from; depth > 0 && index < to; index++) {
+        if (length === 0 || start(index + 1) - start(index) !== length || !isValid(data, index)) return false;
       }
-      [from, to] = [start(from), start(to)];
+      from = start(from);
+      to = start(to);
       if (from === to && depth === 0) break;
     }
-    [this.from, this.to] = [from, to];
+    this.from = from;
+    this.to = to;
     return true;
   }
 

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { assertMemoryFits } from '../../base/admission.ts';
 import { DrayageError } from '../../base/errors.ts';
 import { pause, Shutdown } from '../../base/lifecycle.ts';
+import { widenYoung } from '../../base/memory.ts';
 import { abandonPartition } from '../../control/claims.ts';
 import type { ControlSchema } from '../../control/db.ts';
 import { type ActiveRun, activeRuns } from '../../control/limits.ts';
@@ -64,6 +65,7 @@ class Worker {
   async run(signal: AbortSignal): Promise<void> {
     const { db, config, events } = this.#services;
     const { concurrency } = config;
+    widenYoung();
     await registerWorker(db, { id: this.#id, host: hostname(), pid: process.pid, concurrency });
     events.emit('workerStarted', { worker: this.#id, concurrency });
     this.#claims.open();
