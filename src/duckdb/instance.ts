@@ -1,7 +1,8 @@
 import duckdb from '@duckdb/node-bindings';
-import { DrayageError, diskFull } from '../base/errors.ts';
+import { DrayageError } from '../base/errors.ts';
 import { bind, type Params } from './bind.ts';
-import { LARGE_MB, Turns } from './turns.ts';
+import { duckFailure } from './failure.ts';
+import { Turn, Turns } from './turns.ts';
 import { quoteLiteral } from './types.ts';
 
 export interface DuckOptions {
@@ -54,23 +55,34 @@ export class Duck {
   }
 
   /**
-   * As `use`, for the reading of a partition, which waits for its turn when memory is short.
+   * As `use`, for a partition, which takes its turn to read when memory is short.
    * @param needMb what it is known to take; 0 when nothing is known
    */
-  async useInTurn<Result>(needMb: number, work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
-    const reading = await this.#turns.take(needMb, () => this.#memoryMb);
+  async useInTurn<Result>(
+    needMb: number,
+    work: (connection: DuckConnection, turn: Turn) => Promise<Result>,
+  ): Promise<Result> {
+    const turn = new Turn(
+      this.#turns,
+      needMb,
+      () => this.#memoryMb,
+      () => this.#empty(),
+    );
     const memoryMb = this.#memoryMb;
     try {
-      return await this.use(work);
+      return await this.use((connection) => work(connection, turn));
     } catch (error) {
-      if (error instanceof DrayageError && error.code === 'OUT_OF_MEMORY') this.#makeRoom(reading.crowded, memoryMb);
+      if (error instanceof DrayageError && error.code === 'OUT_OF_MEMORY') this.#makeRoom(turn.crowded, memoryMb);
       throw error;
     } finally {
-      // The allocator holds on to what is free in each thread; setting the limit makes it let go.
-      const free = `set memory_limit = '${this.#memoryMb}MB'`;
-      if (needMb > LARGE_MB) await this.use((connection) => connection.execute(free)).catch(() => undefined);
-      this.#turns.giveBack(reading);
+      await turn.giveBack();
     }
+  }
+
+  /** The allocator holds on to what is free in each thread; setting the limit makes it let go. */
+  async #empty(): Promise<void> {
+    const free = `set memory_limit = '${this.#memoryMb}MB'`;
+    await this.use((connection) => connection.execute(free)).catch(() => undefined);
   }
 
   /**
@@ -242,58 +254,4 @@ export class DuckConnection {
     if (poisoned) this.#onPoisoned();
     return failure;
   }
-}
-
-/** How the names of the files begin that DuckDB makes when it spills. */
-const SPILL_FILE = 'duckdb_temp_';
-
-/** What the Parquet reader says of a file that it does not understand. */
-const UNREADABLE =
-  /Failed to read file|TProtocolException|Out of buffer|compression codec|encoding is only supported|Geoparquet|[Ee]ncrypt/;
-
-/** What a cast in the query says; DuckDB puts the file's name before it. */
-const CONVERSION = /Conversion Error|[Cc]ould not (be )?(cast|convert)|out of range/;
-
-/**
- * DuckDB reports errors as text alone; its first words name the class
- * (https://duckdb.org/docs/stable/dev/internal_errors, `Exception::ExceptionTypeToString`).
- */
-function duckFailure(message: string, cause: unknown): DrayageError {
-  const firstParagraph = message.split('\n\n')[0]!.trim();
-  if (/^INTERRUPT/i.test(message)) return new DrayageError('INTERRUPTED', 'The read was interrupted.', { cause });
-  if (/^(Parser|Binder|Catalog) Error/.test(message)) {
-    return new DrayageError('TRANSFORM_INVALID', `DuckDB does not accept the query: ${firstParagraph}`, { cause });
-  }
-  if (/No space left on device|Disk quota exceeded/i.test(message)) {
-    if (message.includes(SPILL_FILE)) return diskFull(firstParagraph, cause);
-    return new DrayageError('STORE_FULL', `There is no room left to write: ${firstParagraph}`, {
-      hint: 'Make room; the partition is tried again, and nothing of it was published.',
-      cause,
-    });
-  }
-  if (/^(IO|HTTP) Error/.test(message)) {
-    return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, { cause });
-  }
-  if (/Invalid string encoding found in Parquet/.test(message)) {
-    return new DrayageError('SOURCE_UNREADABLE', `A text in the Parquet file is not UTF-8: ${firstParagraph}`, {
-      hint: 'DuckDB cannot read around it. Write the column anew as binary: then only the rows at fault are rejected.',
-      cause,
-    });
-  }
-  if (UNREADABLE.test(message) && !CONVERSION.test(message)) {
-    return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, {
-      hint: 'The file is damaged, or written in a way that DuckDB does not know; write it anew.',
-      cause,
-    });
-  }
-  if (message.includes('max_temp_directory_size')) {
-    return diskFull(message.split('\n')[0]!.replace(/^Out of Memory Error: /, ''), cause);
-  }
-  if (/^Out of Memory Error/.test(message)) {
-    return new DrayageError('OUT_OF_MEMORY', `DuckDB ran out of memory: ${firstParagraph}`, {
-      hint: 'Give it more with DRAYAGE_DUCKDB_MEMORY_MB, or write the file with smaller row groups.',
-      cause,
-    });
-  }
-  return new DrayageError('TRANSFORM_FAILED', `DuckDB failed: ${firstParagraph}`, { cause });
 }

@@ -38,8 +38,8 @@ export class Scratch {
     this.bytesInUse += length;
     const kept = this.#buffers[slot];
     if (kept && kept.byteLength >= length) return new Uint8Array(kept, 0, length);
-    // Half as much again, so that sizes that vary a little do not cost a buffer each time.
-    const buffer = new ArrayBuffer(Math.ceil((length * 1.5 + 64) / 64) * 64);
+    // A quarter more, so that sizes that vary a little do not cost a buffer each time.
+    const buffer = new ArrayBuffer(Math.ceil((length * 1.25 + 64) / 64) * 64);
     this.#buffers[slot] = buffer;
     return new Uint8Array(buffer, 0, length);
   }

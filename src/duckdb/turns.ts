@@ -8,7 +8,7 @@ export interface Reading {
 }
 
 /** What a partition takes for it to matter. */
-export const LARGE_MB = 16;
+const LARGE_MB = 16;
 
 /**
  * How long a partition waits. Who waits may have locked rows of a table that the one whose turn it is wants, of which
@@ -59,5 +59,56 @@ export class Turns {
     if (this.#readings.size >= this.sideBySide) return false;
     const taken = [...this.#readings].reduce((sum, reading) => sum + reading.needMb, 0);
     return taken + needMb <= memoryMb || needMb <= LARGE_MB;
+  }
+}
+
+/** The turn of one partition, which it takes whenever it reads, and gives back as soon as it has read. */
+export class Turn {
+  readonly #turns: Turns;
+  readonly #needMb: number;
+  readonly #memoryMb: () => number;
+  readonly #empty: () => Promise<void>;
+  #reading: Reading | undefined;
+  #crowded = false;
+
+  /**
+   * @param needMb what the partition is known to take; 0 when nothing is known
+   * @param memoryMb what there is
+   * @param empty has what was held given back to the system, before the next one's turn
+   */
+  constructor(turns: Turns, needMb: number, memoryMb: () => number, empty: () => Promise<void>) {
+    this.#turns = turns;
+    this.#needMb = needMb;
+    this.#memoryMb = memoryMb;
+    this.#empty = empty;
+  }
+
+  /** Whether another partition was read at the same time. */
+  get crowded(): boolean {
+    return this.#crowded || this.#reading?.crowded === true;
+  }
+
+  async take(): Promise<void> {
+    this.#reading ??= await this.#turns.take(this.#needMb, this.#memoryMb);
+  }
+
+  /** Does nothing when it is not one's turn. */
+  async giveBack(): Promise<void> {
+    const reading = this.#reading;
+    if (!reading) return;
+    this.#crowded = this.crowded;
+    this.#reading = undefined;
+    if (this.#needMb > LARGE_MB) await this.#empty();
+    this.#turns.giveBack(reading);
+  }
+
+  /** Reads when it is one's turn. */
+  async *over<Item>(items: () => AsyncIterable<Item>): AsyncGenerator<Item, void, undefined> {
+    await this.take();
+    try {
+      yield* items();
+    } finally {
+      await this.giveBack();
+    }
   }
 }

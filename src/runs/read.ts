@@ -2,6 +2,7 @@ import { emptyBatch, isAligned, makeSchema, type RecordBatch, type Schema } from
 import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { scan, schemaOf } from '../duckdb/scan.ts';
+import type { Turn } from '../duckdb/turns.ts';
 import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceBatch } from '../model/sink.ts';
@@ -71,7 +72,7 @@ export async function withPartition<Result>(
   const partition = await source.open(plan, context);
   try {
     if ('records' in partition) return await withRecords(partition, context, use);
-    return await context.duck.useInTurn((partition.memoryBytes ?? 0) / 1e6, async (connection) => {
+    return await context.duck.useInTurn((partition.memoryBytes ?? 0) / 1e6, async (connection, turn) => {
       const { faults, assertUnchanged } = partition;
       let spooled: Spooled | undefined;
       const opened: Opened = {
@@ -81,11 +82,11 @@ export async function withPartition<Result>(
             ? columns
             : columns.map((column) => ({ ...column, declared: partition.declared?.[column.name] }));
         },
-        query: async (transform) => ({
-          ...(await compileSql(connection, partition.relation, textOf(transform))),
-          connection,
-          prepare: async (query) => partition.prepare?.(query, connection),
-        }),
+        async query(transform) {
+          await turn.take();
+          const compiled = await compileSql(connection, partition.relation, textOf(transform));
+          return { ...compiled, connection, prepare: async (query) => partition.prepare?.(query, connection) };
+        },
         async reading(route, rows) {
           if (route.transform?.kind === 'records') return spooledReading(route, () => spooled!);
           const { table, target, siblings } = route;
@@ -93,15 +94,17 @@ export async function withPartition<Result>(
             route.transform?.kind === 'batches'
               ? arrangeAll(columns, table)
               : arrange(columns, table, target, siblings);
-          return compile(route.transform, arranged, partition, rows, connection, context.signal);
+          return compile(route.transform, arranged, partition, rows, connection, turn, context.signal);
         },
         mapped: (transform) =>
-          compile(transform, (columns) => arrangeAll(columns), partition, undefined, connection, context.signal),
+          compile(transform, (columns) => arrangeAll(columns), partition, undefined, connection, turn, context.signal),
         async spool(request) {
           if (request.wholly && partition.replayable === false) throw notReplayable();
           if (!request.routes.some(({ transform }) => transform?.kind === 'records')) return undefined;
           await spooled?.close();
+          await turn.take();
           spooled = await spoolRecords(rowsAsRecords(partition, connection, context.signal), request, context);
+          await turn.giveBack();
           return spooled;
         },
         // A function meets them in the place of the records that they are.
@@ -178,6 +181,7 @@ async function compile(
   partition: OpenRelation,
   rows: RowFilter | undefined,
   connection: DuckConnection,
+  turn: Turn,
   signal: AbortSignal,
 ): Promise<Reading> {
   const row = quoteIdentifier(ROW);
@@ -193,7 +197,7 @@ async function compile(
 
   async function* batches(keep: boolean): AsyncGenerator<SourceBatch> {
     await partition.prepare?.(query, connection);
-    for await (const batch of scan(connection, query, { signal, keep })) {
+    for await (const batch of turn.over(() => scan(connection, query, { signal, keep }))) {
       const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
       const result = map ? await map(selected) : selected;
@@ -205,7 +209,8 @@ async function compile(
   async function* only(names: readonly string[]): AsyncGenerator<SourceBatch> {
     const some = `select ${names.map(quoteIdentifier).join(', ')} from (select ${list} from (${compiled}))`;
     await partition.prepare?.(some, connection);
-    for await (const batch of scan(connection, some, { signal, keep: false })) yield { batch, rowNumber: () => null };
+    const batches = turn.over(() => scan(connection, some, { signal, keep: false }));
+    for await (const batch of batches) yield { batch, rowNumber: () => null };
   }
 
   const read = asTheyAre(select, columns) ?? (await schemaOf(connection, `select ${list} from (${compiled})`));

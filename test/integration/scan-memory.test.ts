@@ -30,7 +30,8 @@ test('large partitions wait for each other, and small ones for nobody', async ()
   const begun: string[] = [];
   const gates = new Map<string, () => void>();
   const start = (name: string, needMb: number) =>
-    small.useInTurn(needMb, async () => {
+    small.useInTurn(needMb, async (_, turn) => {
+      await turn.take();
       begun.push(name);
       await new Promise<void>((resolve) => gates.set(name, resolve));
     });
