@@ -47,16 +47,18 @@ export function misfits({ name, type, text }: TextColumn): Misfit[] {
   return [wrong, rounded];
 }
 
-/** What a cast would lose without a word. */
+/** What a cast would lose without a word. CASE, because both sides of an AND are computed for every text. */
 function lossOf(type: string, text: string): string | undefined {
-  if (INTEGERS.test(type)) {
-    // Looked for as bytes, which is cheaper than any pattern; 12.0 and 1e3 are integers all the same.
-    return `((contains(${text}, '.') or contains(lower(${text}), 'e')) and try_cast(${text} as DOUBLE) <> try_cast(${text} as ${type}))`;
-  }
+  // Looked for as bytes, which is cheaper than any pattern.
+  const exponent = `contains(${text}, 'e') or contains(${text}, 'E')`;
+  const differs = `try_cast(${text} as DOUBLE) <> try_cast(try_cast(${text} as ${type}) as DOUBLE)`;
+  // 12.0 and 1e3 are integers all the same.
+  if (INTEGERS.test(type)) return `(case when contains(${text}, '.') or ${exponent} then ${differs} else false end)`;
   const scale = DECIMAL.exec(type)?.[1];
   if (scale === undefined) return undefined;
   const digits = `regexp_matches(${text}, '\\.[0-9]{${scale}}[0-9]*[1-9]')`;
-  return `(contains(${text}, '.') and ${digits})`;
+  const point = `instr(${text}, '.')`;
+  return `(case when ${exponent} then ${differs} when ${point} > 0 and strlen(${text}) - ${point} > ${scale} then ${digits} else false end)`;
 }
 
 export const upperCased = (declared: Readonly<Record<string, string>>): Record<string, string> =>

@@ -44,6 +44,36 @@ test('a number that a double would round is a reject that says what to declare',
   ]);
 });
 
+test('an exponent that a decimal has no digits for is a reject', async () => {
+  const lines = ['{"n": 1e-5}', '{"n": 1.5e-7}', '{"n": 1.5e3}', '{"n": "2.5E-1"}', '{"n": "1E-3"}', '{"n": 0.5}'];
+  const report = await traps.load('exponents', {
+    lines,
+    ddl: 'create table exponents (n numeric(15,2))',
+    options: `{ columns: { n: 'decimal(15,2)' } }`,
+  });
+  const rejects = await traps.rejects(report);
+  expect(rejects.map(({ row }) => row)).toEqual([1, 2, 5]);
+  expect(await traps.select('select n::text from exponents order by n')).toEqual([
+    { n: '0.25' },
+    { n: '0.50' },
+    { n: '1500.00' },
+  ]);
+});
+
+test('a line that is null is a reject, and no row of nulls', async () => {
+  const report = await traps.load('nothing', {
+    lines: ['\ufeff{"id": 1}', ' \t{"id": 2}', 'null', ' null', '{"id": null}'],
+    ddl: 'create table nothing (id int)',
+    options: `{ columns: { id: 'integer' } }`,
+  });
+  const why = { reason: 'invalid_json', message: 'the line is not a JSON object' };
+  expect(await traps.rejects(report)).toMatchObject([
+    { row: 3, ...why },
+    { row: 4, ...why },
+  ]);
+  expect(await traps.select('select id from nothing order by id')).toEqual([{ id: 1 }, { id: 2 }, { id: null }]);
+});
+
 const MANY = Array.from({ length: 30_000 }, (_, index) => `{"id": ${index}}`);
 
 test('a type that changes on the last line is seen before anything is loaded', async () => {
