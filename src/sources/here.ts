@@ -135,7 +135,11 @@ export class Here {
       return this.invalid(`is cut off: its ${this.packing} stream has no end`, hint, error);
     }
     if (/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) return this.invalid(`is not sound ${this.packing}: ${message}`, hint, error);
-    return this.invalid(`cannot be read: ${message}`, 'Check its permissions, and as whom Drayage runs.', error);
+    return new DrayageError('SOURCE_UNREADABLE', `${this.#file.path} cannot be read: ${message}`, {
+      where: { file: this.#file.path },
+      hint: 'Check its permissions, and as whom Drayage runs.',
+      cause: error,
+    });
   }
 }
 

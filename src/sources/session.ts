@@ -48,8 +48,11 @@ export function session({ path, endFields = [] }: SessionOptions): Source<Sessio
   return {
     description: paths.join(', '),
 
-    async *enumerate({ root }) {
-      for (const found of await findPaths(paths, root)) yield await planOf(found, root);
+    async *enumerate({ root, signal }) {
+      for (const found of await findPaths(paths, root)) {
+        signal.throwIfAborted();
+        yield await planOf(found, root);
+      }
     },
 
     async open({ spec }, context) {
@@ -106,6 +109,7 @@ async function* recordsOf(
       }
     }
     for (const { row: number, edge, source, target } of graph.edges()) {
+      signal.throwIfAborted();
       yield recordOf(number, { ...commonOf(edge), kind: 'edge', source, target, undirected: edge.undirected ?? false });
     }
   } finally {

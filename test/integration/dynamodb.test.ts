@@ -1,10 +1,9 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LOCAL_ENV, LocalDynamo } from '../../jobs/samples/dynalite.ts';
 import { ExactNumber, parseJson, toJson } from '../../src/base/json.ts';
 import type { SourceContext } from '../../src/model/source.ts';
 import { dynamodb } from '../../src/sources/dynamodb/index.ts';
+import { startProxy } from '../helpers/dynamo-proxy.ts';
 import { openContext, plansOf, recordsOf, valuesOf } from '../helpers/source-context.ts';
 
 let dynamo: LocalDynamo;
@@ -234,23 +233,3 @@ test('throttling is waited for; a refusal is told with what is needed', async ()
     denied.server.close();
   }
 });
-
-/** A server in front of another one that answers some operations itself. */
-async function startProxy(
-  target: string,
-  answer: (operation: string) => { status: number; body: string } | undefined,
-): Promise<{ server: Server; endpoint: string }> {
-  const server = createServer(async (request, response) => {
-    const own = answer(String(request.headers['x-amz-target']).split('.')[1]!);
-    const body = Buffer.concat(await Array.fromAsync(request));
-    if (own) {
-      response.writeHead(own.status, { 'content-type': 'application/x-amz-json-1.0' }).end(own.body);
-      return;
-    }
-    const { host: _, connection: __, ...headers } = request.headers as Record<string, string>;
-    const passed = await fetch(target, { method: 'POST', headers, body });
-    response.writeHead(passed.status, { 'content-type': 'application/x-amz-json-1.0' }).end(await passed.text());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}

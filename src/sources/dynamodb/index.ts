@@ -72,6 +72,7 @@ export function dynamodb(options: DynamoTableOptions): Source<DynamoRecord> {
       const request = unchanged === 'skip' ? scan : { ...scan, attributes: [partitionKey] };
       const content = ({ content }: FoundId) => (unchanged === 'skip' ? content : randomUUID());
       for await (const ids of packed(distinctIds(store(), partitionKey, request, context), idsPerPartition)) {
+        context.signal.throwIfAborted();
         yield planOf(table, ids, digest(about.id, ...ids.flatMap((found) => [found.id, content(found)])));
       }
     },

@@ -44,13 +44,17 @@ export function postgres(given: PostgresOptions): ColumnedSource {
       return atOneMoment(options, context, async (client) => typesOf(await describeRelation(client, options)));
     },
     async *enumerate(context) {
-      yield* await atOneMoment(options, context, async (client, server) => {
+      const plans = await atOneMoment(options, context, async (client, server) => {
         const relation = await describeRelation(client, options);
         const cut = cutOf(relation, options);
         const known = relation.table?.versions && (options.unchanged === 'skip' || cut?.column === 'ctid');
         const parts = await partsOf(client, relation, cut, options, known ? server : undefined);
         return parts.map((part) => planOf(relation, cut, part, options));
       });
+      for (const plan of plans) {
+        context.signal.throwIfAborted();
+        yield plan;
+      }
     },
     async open({ spec }, context) {
       const types = JSON.parse(String(spec.types)) as Record<string, string>;

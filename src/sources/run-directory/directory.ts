@@ -81,6 +81,7 @@ export interface ReadOptions {
   formatOf: (path: string) => RunFileFormat | undefined;
   /** Globs of which each should match some file. */
   expect: readonly string[];
+  signal: AbortSignal;
 }
 
 /**
@@ -90,7 +91,7 @@ export interface ReadOptions {
 export async function readDirectory(
   name: string,
   listed: readonly ListedFile[],
-  { given, formatOf, expect }: ReadOptions,
+  { given, formatOf, expect, signal }: ReadOptions,
 ): Promise<{ directory: RunDirectory; faults: SourceFault[] }> {
   const files: RunFile[] = [];
   const faults: SourceFault[] = [];
@@ -102,6 +103,7 @@ export async function readDirectory(
     found: await readOne(one, formatOf(one.path) ?? 'text'),
   }));
   for await (const { one, found } of reading) {
+    signal.throwIfAborted();
     if ('fault' in found) {
       // The run itself is the first row.
       const { reason, message, raw } = found.fault;
