@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Anchor, pickled } from '../../jobs/samples/anchors.ts';
 import { CONTAINERS } from '../../jobs/samples/containers.ts';
 import { LOCAL_ENV, LocalDynamo } from '../../jobs/samples/dynalite.ts';
 import type { RunReport } from '../../src/runs/report.ts';
 import { s3Store } from '../../src/store/s3.ts';
-import { createDatabase, type TestDatabase } from '../helpers/database.ts';
+import type { TestDatabase } from '../helpers/database.ts';
 import { writeParquet } from '../helpers/duck.ts';
 import { exportFiles } from '../helpers/dynamo-export.ts';
 import { refusal, startProxy } from '../helpers/dynamo-proxy.ts';
@@ -99,7 +99,8 @@ const NOTHING_LEFT = { halves: [], open: [] };
 
 describe('files', () => {
   test('a gzip file that is cut off fails alone, and nothing of it is loaded', async () => {
-    const lines = (from: number) => Array.from({ length: 3000 }, (_, n) => `{"id":${from + n},"name":"${Math.sin(n)}"}\n`);
+    const lines = (from: number) =>
+      Array.from({ length: 3000 }, (_, n) => `{"id":${from + n},"name":"${Math.sin(n)}"}\n`);
     await at.project.write('cut/a.jsonl.gz', gzipSync(lines(0).join('')));
     await at.project.write('cut/b.jsonl.gz', gzipSync(lines(5000).join('')).subarray(0, 15_000));
     await job('cut-gzip', `files('cut', { columns: { id: 'INTEGER', name: 'VARCHAR' } })`);
@@ -156,7 +157,12 @@ describe('files', () => {
 describe('DynamoDB', () => {
   const lay = async (table: string, ids: readonly number[]) => {
     await dynamo.createTable(table);
-    const items = ids.map((id) => ({ pk: { S: `USER#${id}` }, sk: { S: 'A' }, id: { N: `${id}` }, name: { S: `n${id}` } }));
+    const items = ids.map((id) => ({
+      pk: { S: `USER#${id}` },
+      sk: { S: 'A' },
+      id: { N: `${id}` },
+      name: { S: `n${id}` },
+    }));
     await dynamo.put(table, items);
   };
   const source = (table: string) =>
@@ -177,7 +183,9 @@ describe('DynamoDB', () => {
     );
     const found = await outcome('dynamo-gone', report);
     expect(found).toMatchObject({ state: 'failed', ids: [], ...NOTHING_LEFT });
-    expect(found.partitions.map(([, state, code]) => [state, code])).toEqual(Array(2).fill(['failed', 'SOURCE_MISSING']));
+    expect(found.partitions.map(([, state, code]) => [state, code])).toEqual(
+      Array(2).fill(['failed', 'SOURCE_MISSING']),
+    );
   });
 
   test('reads that are refused fail with the rights that they need', async () => {
@@ -220,7 +228,12 @@ describe('DynamoDB', () => {
 
 describe('sessions', () => {
   const uuid = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
-  const anchor = (id: number): Anchor => ({ id: uuid(id), kind: 'NodeAnchor', type: 'Thing', fields: { id, name: `n${id}` } });
+  const anchor = (id: number): Anchor => ({
+    id: uuid(id),
+    kind: 'NodeAnchor',
+    type: 'Thing',
+    fields: { id, name: `n${id}` },
+  });
   const entry = (id: number) => [uuid(id), pickled(anchor(id), uuid(0))] as const;
   const opcodes = (...parts: (string | number[])[]) =>
     Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))));
@@ -232,7 +245,9 @@ describe('sessions', () => {
     'a number of two billion bytes': opcodes([0x80, 2], [0x8b, 0xff, 0xff, 0xff, 0x7f], 'x.'),
     'a list that holds itself twice, thirty times': opcodes(
       [0x80, 2],
-      ...Array.from({ length: 30 }, (_, n) => (n === 0 ? ']q\0' : `](h${String.fromCharCode(n - 1)}h${String.fromCharCode(n - 1)}eq${String.fromCharCode(n)}`)),
+      ...Array.from({ length: 30 }, (_, n) =>
+        n === 0 ? ']q\0' : `](h${String.fromCharCode(n - 1)}h${String.fromCharCode(n - 1)}eq${String.fromCharCode(n)}`,
+      ),
       '.',
     ),
   };
@@ -257,7 +272,9 @@ describe('Postgres', () => {
     const { pool } = at.database;
     await job('pg-gone', `postgres({ table: 'comes_later' })`);
     await expect(drayage.run('pg-gone', {})).rejects.toMatchObject({ code: 'SOURCE_MISSING' });
-    await pool.query(`create table comes_later (id int primary key, name text); insert into comes_later values (1, 'one')`);
+    await pool.query(
+      `create table comes_later (id int primary key, name text); insert into comes_later values (1, 'one')`,
+    );
     const report = await drayage.run('pg-gone', {}, true, () => pool.query(`alter table comes_later drop column name`));
     const found = await outcome('pg-gone', report);
     expect(found).toMatchObject({ state: 'failed', ids: [], ...NOTHING_LEFT });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LOCAL_ENV, LocalDynamo } from '../../jobs/samples/dynalite.ts';
+import { explain } from '../../src/base/errors.ts';
 import { ExactNumber, parseJson, toJson } from '../../src/base/json.ts';
 import type { SourceContext } from '../../src/model/source.ts';
-import { explain } from '../../src/base/errors.ts';
 import { dynamodb } from '../../src/sources/dynamodb/index.ts';
 import { dynamoError } from '../../src/store/dynamodb-errors.ts';
 import { startProxy } from '../helpers/dynamo-proxy.ts';
