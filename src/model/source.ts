@@ -16,7 +16,15 @@ export interface SourceContext {
    * @throws CONFIG_INVALID when the variable is not set
    */
   databaseUrl(variable?: string): string;
+  /** Given where a run is planned by a process that stays until all of it is read. */
+  keeper?: Keeper;
   signal: AbortSignal;
+}
+
+/** Keeps what partitions have in common until the last one of them is read. */
+export interface Keeper {
+  /** What goes by this name; opened when it is asked for the first time. */
+  keep<Kept extends { close(): Promise<void> }>(name: string, open: () => Promise<Kept>): Promise<Kept>;
 }
 
 /** One partition, as planned. */
@@ -67,6 +75,8 @@ export type OpenPartition<Value = unknown> = OpenRelation | OpenRecords<Value>;
 interface Open {
   /** @throws SOURCE_CHANGED when the content is no longer what was planned */
   assertUnchanged(): Promise<void>;
+  /** What is to be known about how it was read; kept with the partition. Asked for when it has been. */
+  warnings?(): readonly string[];
   /** False when the content may change between two readings, so that a number then means another row or record. */
   replayable?: false;
   close(): Promise<void>;
@@ -96,6 +106,11 @@ export interface OpenRecords<Value> extends Open {
 export interface Source<Value = unknown> {
   /** In one line, for people. */
   description: string;
+  /**
+   * How far one snapshot of a database reaches: `run` when a keeper makes it that of all partitions, which otherwise have
+   * one each. Absent where there is no such thing.
+   */
+  snapshot?: 'run' | 'partition';
   /**
    * The partitions, in a stable order and with constant memory.
    * @throws SOURCE_MISSING, SOURCE_INVALID

@@ -59,6 +59,7 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
     }
     if (!only) total.add({ ...NOTHING, ...(await keepFaults(opened, keepRejects)) });
     await opened.assertUnchanged();
+    total.warnings.push(...opened.warnings());
   });
   const { counts, checksum, coercions, warnings } = total;
   return { ...counts, checksum: checksum.toString(), coercions, warnings };

@@ -4,8 +4,9 @@ import type { DuckConnection } from '../duckdb/instance.ts';
 import { scan, schemaOf } from '../duckdb/scan.ts';
 import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
 import type { Route } from '../model/route.ts';
-import type { SourceBatch } from '../model/sink.ts';
+import type { SourceBatch, Warning } from '../model/sink.ts';
 import {
+  type OpenPartition,
   type OpenRecords,
   type OpenRelation,
   type PartitionPlan,
@@ -39,6 +40,8 @@ export interface Opened {
   spool(request: RecordsRequest): Promise<Spooled | undefined>;
   faults(): AsyncIterable<SourceFault>;
   assertUnchanged(): Promise<void>;
+  /** What is to be known about how it was read. */
+  warnings(): Warning[];
 }
 
 /** A query that DuckDB can run on its own. */
@@ -107,6 +110,7 @@ export async function withPartition<Result>(
         // A function meets them in the place of the records that they are.
         faults: () => (spooled ? nothing() : faults()),
         assertUnchanged,
+        warnings: () => warningsOf(partition),
       };
       try {
         return await use(opened);
@@ -142,6 +146,7 @@ async function withRecords<Result>(
       },
       faults: nothing,
       assertUnchanged: () => records.assertUnchanged(),
+      warnings: () => warningsOf(records),
     });
   } finally {
     await spooled?.close();
@@ -149,6 +154,10 @@ async function withRecords<Result>(
 }
 
 async function* nothing(): AsyncGenerator<never> {}
+
+function warningsOf(partition: OpenPartition): Warning[] {
+  return (partition.warnings?.() ?? []).map((message) => ({ row: null, message }));
+}
 
 function spooledReading(route: Route, spooled: () => Spooled): Reading {
   const { columns, schema } = shapeOf(route);

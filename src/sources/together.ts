@@ -28,6 +28,7 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
   }
   return {
     description: members.map(([, { description }]) => description).join(', '),
+    ...snapshotOf(members.map(([, source]) => source)),
     columns: async (context) => union(await columnsOf(members, context)),
     async *enumerate(context) {
       const each = await columnsOf(members, context);
@@ -52,6 +53,13 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
       return { ...partition, relation: `select ${spec.list}, ${quoteIdentifier(ROW)} from (${opened.relation})` };
     },
   };
+}
+
+/** That of a lake is in its manifests. */
+function snapshotOf(sources: readonly ColumnedSource[]): Pick<ColumnedSource, 'snapshot'> {
+  const each = new Set(sources.flatMap(({ snapshot }) => snapshot ?? []));
+  if (each.size === 0) return {};
+  return { snapshot: each.has('partition') ? 'partition' : 'run' };
 }
 
 type Columns = Readonly<Record<string, string>>;

@@ -3,6 +3,7 @@ import { createEvents } from '../../src/base/events.ts';
 import { runProgress } from '../../src/control/views.ts';
 import { ENDED } from '../../src/model/state.ts';
 import { enqueue } from '../../src/runs/enqueue.ts';
+import type { RunKeeper } from '../../src/runs/keeper.ts';
 import { loadJob } from '../../src/runs/load-jobs.ts';
 import { prepareJob } from '../../src/runs/prepare.ts';
 import { type RunReport, reportRun } from '../../src/runs/report.ts';
@@ -30,6 +31,7 @@ export async function openDrayage(root: string, url: string, env: NodeJS.Process
     services,
     /**
      * @param between what happens when the run is planned and no worker has begun with it
+     * @param keeper as of a producer that stays
      * @throws what `enqueue` throws
      */
     async run(
@@ -37,6 +39,7 @@ export async function openDrayage(root: string, url: string, env: NodeJS.Process
       params: Record<string, unknown>,
       force = true,
       between?: () => Promise<unknown>,
+      keeper?: RunKeeper,
     ): Promise<RunReport> {
       const prepared = prepareJob(await loadJob(root, job), params);
       const finished = new Set<number>();
@@ -49,7 +52,7 @@ export async function openDrayage(root: string, url: string, env: NodeJS.Process
       events.on('runFinished', note);
       if (between) await stopWorker();
       try {
-        wanted = (await enqueue(services, boss, prepared, { force, signal: stop.signal })).run;
+        wanted = (await enqueue(services, boss, prepared, { force, keeper, signal: stop.signal })).run;
         if (between) {
           await between();
           stopWorker = startWorker();

@@ -110,6 +110,7 @@ async function fill(load: LakeLoad, opened: Opened, folder: string, total: Total
   }
   total.add(await keepFaults(opened, keepRejects));
   await opened.assertUnchanged();
+  total.warnings.push(...opened.warnings());
   for (const { checksum } of entered) total.checksum.addSum(checksum.slice(0, 16));
   const tx = kyselyOnClient<ControlSchema>(client);
   await keepColumns(tx, run.lake, entered, columns);
