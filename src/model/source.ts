@@ -88,12 +88,28 @@ export interface OpenRelation extends Open {
   relation: string;
   /** Called with a query over the relation before it is read, so that no more is fetched than it needs. */
   prepare?(query: string, connection: DuckConnection): Promise<void>;
+  /**
+   * Makes the relation readable at once, for somebody who reads every value of it and counts the rows, in the place of
+   * `prepare`; that is called after all when there is doubt. Undefined when there is nothing to be gained.
+   */
+  unchecked?(): Promise<Unchecked | undefined>;
   /** What DuckDB takes to read it, as far as that is known. */
   memoryBytes?: number;
   /** Types of columns that come from Postgres, as it writes them, for a table that is made for them. */
   declared?: Readonly<Record<string, string>>;
   /** Unreadable rows; they are left out of the relation. */
   faults(): AsyncIterable<SourceFault>;
+}
+
+/**
+ * A reading that began before anybody had looked whether the content is what it seems; that is found out meanwhile. It may
+ * also fail for what is wrong with the content, and says nothing about what that is.
+ */
+export interface Unchecked {
+  /** Given when something is doubtful, so that the reading comes to nothing. */
+  doubt: AbortSignal;
+  /** Whether all is well: no more and no fewer rows than there are, each as it stands there, and no faults. @param rows that were read */
+  sure(rows: number): Promise<boolean>;
 }
 
 /** Records that a function of the job takes apart. */

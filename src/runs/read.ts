@@ -15,6 +15,7 @@ import {
   type Source,
   type SourceContext,
   type SourceFault,
+  type Unchecked,
 } from '../model/source.ts';
 import type { BatchTransform, Transform } from '../model/transform.ts';
 import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
@@ -29,6 +30,8 @@ export interface Opened {
   columns(transform: Transform | undefined): Promise<(DuckColumn & { declared?: string | undefined })[]>;
   /** The query that a transform in SQL is, or the relation itself. @throws TRANSFORM_INVALID for records */
   query(transform: Transform | undefined): Promise<OpenQuery>;
+  /** As the relation's own, for the query that is the relation itself. */
+  unchecked?(): Promise<Unchecked | undefined>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
   /** What a function over batches gives, for a lake. @throws TRANSFORM_FAILED, TYPE_UNMAPPED */
@@ -75,7 +78,7 @@ export async function withPartition<Result>(
   try {
     if ('records' in partition) return await withRecords(partition, context, use);
     return await context.duck.useInTurn((partition.memoryBytes ?? 0) / 1e6, async (connection) => {
-      const { faults, assertUnchanged } = partition;
+      const { faults, assertUnchanged, unchecked } = partition;
       let spooled: Spooled | undefined;
       const opened: Opened = {
         async columns(transform) {
@@ -111,6 +114,7 @@ export async function withPartition<Result>(
         faults: () => (spooled ? nothing() : faults()),
         assertUnchanged,
         warnings: () => warningsOf(partition),
+        ...(unchecked ? { unchecked } : {}),
       };
       try {
         return await use(opened);

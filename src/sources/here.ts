@@ -1,11 +1,11 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { DrayageError } from '../base/errors.ts';
 import type { SourceContext } from '../model/source.ts';
+import { piecesOf } from '../store/pieces.ts';
 import type { Held } from '../store/spool.ts';
 import type { Range } from '../store/stored.ts';
 import type { FoundFile, Packing } from './format.ts';
@@ -57,7 +57,7 @@ export class Here {
   async *bytes({ brief = false } = {}): AsyncGenerator<Buffer> {
     let first = true;
     try {
-      for await (const piece of brief && this.packing === 'none' ? this.#again() : this.#stream()) {
+      for await (const piece of brief && this.packing === 'none' ? piecesOf(this.path, this.#signal) : this.#stream()) {
         const problem = first ? misnamed(piece.subarray(0, HEAD_BYTES)) : undefined;
         if (problem) throw this.invalid(problem, 'Replace the file, or leave it out of the path.');
         first = false;
@@ -65,22 +65,6 @@ export class Here {
       }
     } catch (error) {
       throw this.#explained(error);
-    }
-  }
-
-  /** Pieces in the same memory: V8 sees too little of them to let them go in time. */
-  async *#again(): AsyncGenerator<Buffer> {
-    const file = await open(this.path);
-    try {
-      const memory = Buffer.allocUnsafeSlow(PIECE_BYTES);
-      for (;;) {
-        this.#signal.throwIfAborted();
-        const { bytesRead } = await file.read(memory);
-        if (bytesRead === 0) return;
-        yield memory.subarray(0, bytesRead);
-      }
-    } finally {
-      await file.close();
     }
   }
 

@@ -67,7 +67,7 @@ async function columnTypes(
 }
 
 /** Gives back what was brought here when nothing comes of it. */
-export async function releasing<Result>(here: Here, make: () => Promise<Result>): Promise<Result> {
+export async function releasing<Result>(here: Pick<Here, 'release'>, make: () => Promise<Result>): Promise<Result> {
   try {
     return await make();
   } catch (error) {

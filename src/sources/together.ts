@@ -49,7 +49,7 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
     async open({ spec }, context) {
       const opened = await sources[String(spec.origin)]!.open(JSON.parse(String(spec.plan)), context);
       if (!('relation' in opened)) throw new Error(`${spec.origin} gives records`);
-      const { declared: _, ...partition } = opened;
+      const { declared: _, unchecked: __, ...partition } = opened;
       return { ...partition, relation: `select ${spec.list}, ${quoteIdentifier(ROW)} from (${opened.relation})` };
     },
   };
