@@ -7,6 +7,7 @@ import { CONTAINERS } from '../../jobs/samples/containers.ts';
 import { LOCAL_ENV, LocalDynamo } from '../../jobs/samples/dynalite.ts';
 import type { RunReport } from '../../src/runs/report.ts';
 import { s3Store } from '../../src/store/s3.ts';
+import { assertBooks } from '../crash/harness/oracle.ts';
 import type { TestDatabase } from '../helpers/database.ts';
 import { writeParquet } from '../helpers/duck.ts';
 import { exportFiles } from '../helpers/dynamo-export.ts';
@@ -72,10 +73,11 @@ async function job(name: string, source: string, transform = ''): Promise<void> 
 
 const records = (table: string) => `transform: (item, emit) => emit['${table}']({ id: item.id, name: item.name }),`;
 
-/** All that is left of a run: the table, its partitions, its rejects, and jobs that the queue still has. */
+/** What is left of a run: the table, its partitions, its rejects; after all that is known about it was found to agree. */
 async function outcome(name: string, report: RunReport) {
   const { pool } = at.database;
   const ask = async (query: string, values: unknown[] = []) => (await pool.query(query, values)).rows;
+  await assertBooks({ query: ask as never }, report.run);
   const partitions = await ask(
     `select key, state, error_code as code, error, rows_written as written from drayage.partitions where run_id = $1 order by key`,
     [report.run],
@@ -91,11 +93,10 @@ async function outcome(name: string, report: RunReport) {
     ),
     /** By partitions that have not loaded, and that is none. */
     halves: partitions.filter(({ state, written }) => state !== 'done' && Number(written) > 0),
-    open: await ask(`select id from pgboss.job where state in ('created', 'active', 'retry')`),
   };
 }
 
-const NOTHING_LEFT = { halves: [], open: [] };
+const NO_HALVES = { halves: [] };
 
 describe('files', () => {
   test('a gzip file that is cut off fails alone, and nothing of it is loaded', async () => {
@@ -105,7 +106,7 @@ describe('files', () => {
     await at.project.write('cut/b.jsonl.gz', gzipSync(lines(5000).join('')).subarray(0, 15_000));
     await job('cut-gzip', `files('cut', { columns: { id: 'INTEGER', name: 'VARCHAR' } })`);
     const found = await outcome('cut-gzip', await drayage.run('cut-gzip', {}));
-    expect(found).toMatchObject({ state: 'failed', ...NOTHING_LEFT, rejects: [] });
+    expect(found).toMatchObject({ state: 'failed', ...NO_HALVES, rejects: [] });
     expect(found.ids).toEqual(Array.from({ length: 3000 }, (_, n) => n));
     expect(found.partitions).toEqual([
       ['cut/a.jsonl.gz', 'done', null],
@@ -119,7 +120,7 @@ describe('files', () => {
     await at.project.write('half/b.csv', 'id,name\n4,four\n5,"fi"ve"\n6,"never closed\n7,seven\n');
     await job('half-lines', `files('half', { columns: { id: 'INTEGER', name: 'VARCHAR' } })`);
     const found = await outcome('half-lines', await drayage.run('half-lines', {}));
-    expect(found).toMatchObject({ state: 'completed_with_rejects', ids: [1, 2, 4, 7], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'completed_with_rejects', ids: [1, 2, 4, 7], ...NO_HALVES });
     expect(found.rejects.map(({ row, reason, raw }) => [row, reason, raw])).toEqual([
       [3, 'invalid_json', '{"id":3,"na'],
       [3, 'bad_quoting', '5,"fi"ve"'],
@@ -142,7 +143,7 @@ describe('files', () => {
       s3.interfere(({ url }) => (url.includes('closed') ? 'forbid' : undefined));
     });
     const found = await outcome('objects', report);
-    expect(found).toMatchObject({ state: 'failed', ids: [30, 31, 32], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'failed', ids: [30, 31, 32], ...NO_HALVES });
     expect(found.partitions.map(([key, state, code]) => [key.match(/(\w+)\.parquet/)[1], state, code])).toEqual([
       ['changed', 'failed', 'SOURCE_CHANGED'],
       ['closed', 'failed', 'STORE_DENIED'],
@@ -182,7 +183,7 @@ describe('DynamoDB', () => {
       dynamo.client.send(new DeleteTableCommand({ TableName: 'comes-later' })),
     );
     const found = await outcome('dynamo-gone', report);
-    expect(found).toMatchObject({ state: 'failed', ids: [], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'failed', ids: [], ...NO_HALVES });
     expect(found.partitions.map(([, state, code]) => [state, code])).toEqual(
       Array(2).fill(['failed', 'SOURCE_MISSING']),
     );
@@ -195,7 +196,7 @@ describe('DynamoDB', () => {
       refused = (operation) => (operation === 'Query' ? 'AccessDeniedException' : undefined);
     });
     const found = await outcome('dynamo-closed', report);
-    expect(found).toMatchObject({ state: 'failed', ids: [], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'failed', ids: [], ...NO_HALVES });
     expect(found.errors).toEqual(Array(2).fill(expect.stringMatching(/refuses access.*dynamodb:Query/)));
   });
 
@@ -206,7 +207,7 @@ describe('DynamoDB', () => {
     const report = await drayage.run('dynamo-busy', {}, true, async () => {
       refused = (operation) => (operation === 'Query' && ++asked < 3 ? THROTTLED : undefined);
     });
-    expect(await outcome('dynamo-busy', report)).toMatchObject({ state: 'succeeded', ids: [1], ...NOTHING_LEFT });
+    expect(await outcome('dynamo-busy', report)).toMatchObject({ state: 'succeeded', ids: [1], ...NO_HALVES });
     expect(asked).toBe(3);
   });
 
@@ -217,7 +218,7 @@ describe('DynamoDB', () => {
     for (const [name, content] of exportFiles(parts, { damage })) await at.project.write(`export/${name}`, content);
     await job('export-cut', `dynamodbExport('export')`, records('export-cut'));
     const found = await outcome('export-cut', await drayage.run('export-cut', {}));
-    expect(found).toMatchObject({ state: 'failed', ids: [1, 3], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'failed', ids: [1, 3], ...NO_HALVES });
     expect(found.partitions.map(([, state, code]) => [state, code])).toEqual([
       ['done', null],
       ['failed', 'SOURCE_UNREADABLE'],
@@ -260,7 +261,7 @@ describe('sessions', () => {
     const transform = `transform: (node, emit) => emit.hostile({ id: node.fields.id, name: node.fields.name }),`;
     await job('hostile', source, transform);
     const found = await outcome('hostile', await drayage.run('hostile', {}));
-    expect(found).toMatchObject({ state: 'completed_with_rejects', ids: [1, 2, 3], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'completed_with_rejects', ids: [1, 2, 3], ...NO_HALVES });
     expect(found.rejects.map(({ row, raw }) => [row, raw.key])).toEqual(
       [2, 4, 5, 6, 7].map((row, index) => [row, `hostile-${index}`]),
     );
@@ -277,7 +278,7 @@ describe('Postgres', () => {
     );
     const report = await drayage.run('pg-gone', {}, true, () => pool.query(`alter table comes_later drop column name`));
     const found = await outcome('pg-gone', report);
-    expect(found).toMatchObject({ state: 'failed', ids: [], ...NOTHING_LEFT });
+    expect(found).toMatchObject({ state: 'failed', ids: [], ...NO_HALVES });
     expect(found.partitions).toEqual([['comes_later', 'failed', 'SOURCE_CHANGED']]);
 
     await job('pg-closed', `postgres({ table: 'secrets', database: 'OUTSIDER_URL' })`);
@@ -288,7 +289,7 @@ describe('Postgres', () => {
         pool.query(`revoke select on secrets from bad_sources_outsider`),
       );
       const after = await outcome('pg-closed', closed);
-      expect(after).toMatchObject({ state: 'failed', ids: [], ...NOTHING_LEFT });
+      expect(after).toMatchObject({ state: 'failed', ids: [], ...NO_HALVES });
       expect(after.partitions).toEqual([['secrets', 'failed', 'STORE_DENIED']]);
       expect(after.errors).toEqual([expect.stringMatching(/permission denied.*Grant the role/)]);
     } finally {
