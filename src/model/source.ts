@@ -112,6 +112,9 @@ export interface Unchecked {
   sure(rows: number): Promise<boolean>;
 }
 
+/** Thrown where an unchecked reading has come to nothing: what became of it has to be undone before it is read once more. */
+export class ReadAgain extends Error {}
+
 /** Records that a function of the job takes apart. */
 export interface OpenRecords<Value> extends Open {
   /** In a stable order, however often they are asked for. An unreadable one comes as a fault in its place. */

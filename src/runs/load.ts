@@ -96,7 +96,7 @@ async function loadRoute(
       table,
       target,
       columns: mapColumns(reading.schema, table, target),
-      batches: (keep) => pace.over(timed(reading.batches(keep)), signal),
+      batches: (keep) => pace.over(timed(reading.batches(keep, !keep)), signal),
       ...(reading.only ? { only: reading.only } : {}),
       keepRejects,
       onProgress: (read) => onProgress(before + read),

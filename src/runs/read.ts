@@ -10,6 +10,7 @@ import {
   type OpenRecords,
   type OpenRelation,
   type PartitionPlan,
+  ReadAgain,
   ROW,
   type RowFilter,
   type Source,
@@ -61,8 +62,12 @@ export interface Reading {
   /** Columns that are left out, and why. */
   skipped: Arrangement['skipped'];
   schema: Schema;
-  /** Starts the reading; may be called again to read once more. @param keep whether batches stay good */
-  batches(keep: boolean): AsyncIterable<SourceBatch>;
+  /**
+   * Starts the reading; may be called again to read once more.
+   * @param keep whether batches stay good
+   * @param mayUndo whether what became of them can be undone when they throw ReadAgain
+   */
+  batches(keep: boolean, mayUndo?: boolean): AsyncIterable<SourceBatch>;
   /** Reads only these columns; absent where a function of the job has to see them all. */
   only?: (names: readonly string[]) => AsyncIterable<SourceBatch>;
 }
@@ -204,9 +209,33 @@ async function compile(
   const query = `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
   const positions = select.map((_, position) => position);
 
-  async function* batches(keep: boolean): AsyncGenerator<SourceBatch> {
+  async function* batches(keep: boolean, mayUndo = false): AsyncGenerator<SourceBatch> {
+    // Every value of every row, as it is.
+    const whole = !transform && !rows && select.length === columns.length;
+    const unchecked = mayUndo && whole ? await partition.unchecked?.() : undefined;
+    if (unchecked) return yield* atOnce(keep, unchecked);
     await partition.prepare?.(query, connection);
-    for await (const batch of scan(connection, query, { signal, keep })) {
+    yield* scanned(keep, signal);
+  }
+
+  async function* atOnce(keep: boolean, { doubt, sure }: Unchecked): AsyncGenerator<SourceBatch> {
+    let read = 0;
+    try {
+      for await (const one of scanned(keep, AbortSignal.any([signal, doubt]))) {
+        read += one.batch.numRows;
+        yield one;
+      }
+      if (await sure(read)) return;
+    } catch (error) {
+      const doubtful = doubt.aborted || (error instanceof DrayageError && !error.transient);
+      if (signal.aborted || !doubtful) throw error;
+    }
+    await partition.prepare?.(query, connection);
+    throw new ReadAgain();
+  }
+
+  async function* scanned(keep: boolean, until: AbortSignal): AsyncGenerator<SourceBatch> {
+    for await (const batch of scan(connection, query, { signal: until, keep })) {
       const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
       const result = map ? await map(selected) : selected;

@@ -1,5 +1,6 @@
 import { DrayageError } from '../base/errors.ts';
 import type { Coercion, LoadOutcome } from '../model/sink.ts';
+import { ReadAgain } from '../model/source.ts';
 import type { Table } from '../postgres/catalog.ts';
 import { codeOf, databaseError, faultOf, UNIQUE_VIOLATION } from '../postgres/errors.ts';
 import { loadCarefully, type Placed } from './careful.ts';
@@ -34,6 +35,10 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
         return outcome;
       }
     } catch (error) {
+      if (error instanceof ReadAgain) {
+        if (savepoint.isSet) await savepoint.rollBack();
+        continue;
+      }
       // A row that is there already may be met by another of its unique indexes first; a merge goes by the key.
       const meets = road === 'copy' && merges && codeOf(error) === UNIQUE_VIOLATION;
       const exists = meets || (road !== 'merge' && target.mode !== 'append' && isKeyConflict(error, request));

@@ -1,22 +1,19 @@
 import { isUtf8 } from 'node:buffer';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { DrayageError } from '../../src/base/errors.ts';
-import { scan } from '../../src/duckdb/scan.ts';
 import { dialectOf } from '../../src/sources/csv-options.ts';
 import { type PlainCsv, PlainLines } from '../../src/sources/csv-plain.ts';
 import { csvRecords } from '../../src/sources/csv-records.ts';
-import { files } from '../../src/sources/files.ts';
 import type { FilesOptions } from '../../src/sources/format.ts';
 import { cases } from '../helpers/property.ts';
-import { openContext, openRelation, plansOf, type Row, readPlan } from '../helpers/read-source.ts';
+import { openContext } from '../helpers/read-source.ts';
+import { readUnchecked } from '../helpers/read-unchecked.ts';
 
 let opened: Awaited<ReturnType<typeof openContext>>;
 let root: string;
-let turn = 0;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'drayage-plain-'));
@@ -92,36 +89,6 @@ describe('what is plain', () => {
   });
 });
 
-/** Reads a file before it has been looked at. @returns undefined when that came to nothing */
-async function readUnchecked(content: string | Buffer, options: FilesOptions) {
-  const name = `${turn++}.csv`;
-  await writeFile(join(root, name), content);
-  const source = files(name, options);
-  const [plan] = await plansOf(source, opened.context);
-  const careful = await readPlan(source, plan!, opened.context);
-  const partition = await openRelation(source, plan!, opened.context);
-  const connection = await opened.context.duck.connect();
-  try {
-    const { doubt, sure } = (await partition.unchecked!())!;
-    const rows: Row[] = [];
-    for await (const batch of scan(connection, partition.relation, { signal: doubt, keep: true })) {
-      for (let index = 0; index < batch.numRows; index++) rows.push({ ...batch.get(index)!.toJSON() });
-    }
-    if (!(await sure(rows.length))) return { careful };
-    expect(await Array.fromAsync(partition.faults())).toEqual([]);
-    return { rows, careful };
-  } catch (error) {
-    const { code, name } = error as DrayageError;
-    expect(name === 'AbortError' ? name : code).toMatch(
-      /^(TRANSFORM_FAILED|SOURCE_UNREADABLE|INTERRUPTED|AbortError)$/,
-    );
-    return { careful };
-  } finally {
-    connection.close();
-    await partition.close();
-  }
-}
-
 describe('reading before looking', () => {
   const columns = { a: 'BIGINT', b: 'DECIMAL(10,2)', c: 'DOUBLE', d: 'VARCHAR', e: 'DATE', f: 'JSON' };
 
@@ -159,7 +126,7 @@ describe('reading before looking', () => {
         fc.constantFrom('\n', '\r\n'),
         async (rows, end) => {
           const content = ['a,b,c,d,e,f', ...rows.map((row) => row.join(','))].map((row) => `${row}${end}`).join('');
-          const { rows: found, careful } = await readUnchecked(content, { columns });
+          const { rows: found, careful } = await readUnchecked(opened.context, '.csv', content, { columns });
           if (found) {
             sure++;
             expect({ rows: found, faults: [] }).toEqual(careful);
@@ -193,7 +160,7 @@ describe('reading before looking', () => {
     ['a byte order mark', '\uFEFFa,b\n1,x\n', typed],
     ['a line that is longer than DuckDB is told', `a,b\n1,${'x'.repeat(1_100_000)}\n`, typed],
   ])('is not sure of a file with %s', async (_, content, options) => {
-    const { rows } = await readUnchecked(content, options);
+    const { rows } = await readUnchecked(opened.context, '.csv', content, options);
     expect(rows).toBeUndefined();
   });
 });
