@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { DrayageError } from '../../src/base/errors.ts';
 import type { SourceContext } from '../../src/model/source.ts';
 import { RunKeeper } from '../../src/runs/keeper.ts';
 import { postgres } from '../../src/sources/postgres/index.ts';
@@ -117,6 +118,13 @@ test('a table whose snapshot is kept can be neither altered nor truncated, and t
   await keeper.close();
   await expect.poll(snapshots).toBe(0);
   await sql('truncate accounts');
+});
+
+test('a plan that is cancelled keeps nothing', async () => {
+  const cancelled = { ...context, signal: AbortSignal.abort(new DrayageError('INTERRUPTED', 'Stopped by a test')) };
+  await expect(plansOf(source, cancelled)).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await keeper.close();
+  await expect.poll(snapshots).toBe(0);
 });
 
 describe('a run', () => {
