@@ -33,6 +33,8 @@ export interface PartitionPlan {
   key: string;
   /** Identity of the content, apart from the job's own version. */
   fingerprint: string;
+  /** Given where content has nothing to be told by, so that the fingerprint is another one each time. */
+  unversioned?: true;
   /** Rows that the source says there are; null when only reading tells. */
   rows: number | null;
   /** Bytes to read; null when unknown. */

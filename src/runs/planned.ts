@@ -1,5 +1,6 @@
 import { DrayageError, explain } from '../base/errors.ts';
-import type { NewPartition } from '../control/partitions.ts';
+import type { ControlDb } from '../control/db.ts';
+import { type NewPartition, replannedPartitions } from '../control/partitions.ts';
 import type { PartitionPlan } from '../model/source.ts';
 
 /** A plan as the control schema keeps it. @param loaded fingerprints of what is in the tables already */
@@ -29,4 +30,27 @@ export async function* inBatches<Item>(items: AsyncIterable<Item>, size: number)
     batch = [];
   }
   if (batch.length > 0) yield batch;
+}
+
+/**
+ * A source gives its partitions in a stable order, so those that the run has come first. Others in between may be of the
+ * same rows, cut otherwise.
+ * @param known how many of the plans that are
+ * @throws SOURCE_CHANGED
+ */
+export async function assertAsPlanned(
+  tx: ControlDb,
+  run: number,
+  plans: readonly PartitionPlan[],
+  known: number,
+): Promise<void> {
+  const [key] = await replannedPartitions(tx, run, plans, known);
+  if (key !== undefined) throw changedSince(run, key);
+}
+
+export function changedSince(run: number, key?: string): DrayageError {
+  return new DrayageError('SOURCE_CHANGED', `The source has changed since run ${run} was begun`, {
+    where: key === undefined ? {} : { partition: key },
+    hint: 'Enqueue the job again: what is loaded already is left alone, and the new content is planned.',
+  });
 }

@@ -41,7 +41,7 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
             key: `${origin}: ${plan.key}`,
             fingerprint: digest(origin, plan.fingerprint),
             shape: digest(plan.shape, list),
-            spec: { origin, list, plan: JSON.stringify(plan) },
+            spec: { origin, list, plan: JSON.stringify(plan.unversioned ? { ...plan, fingerprint: '' } : plan) },
           };
         }
       }

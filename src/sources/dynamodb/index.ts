@@ -73,7 +73,8 @@ export function dynamodb(options: DynamoTableOptions): Source<DynamoRecord> {
       const content = ({ content }: FoundId) => (unchanged === 'skip' ? content : randomUUID());
       for await (const ids of packed(distinctIds(store(), partitionKey, request, context), idsPerPartition)) {
         context.signal.throwIfAborted();
-        yield planOf(table, ids, digest(about.id, ...ids.flatMap((found) => [found.id, content(found)])));
+        const plan = planOf(table, ids, digest(about.id, ...ids.flatMap((found) => [found.id, content(found)])));
+        yield unchanged === 'skip' ? plan : { ...plan, unversioned: true };
       }
     },
     async open({ spec }, context) {

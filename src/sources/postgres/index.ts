@@ -121,10 +121,11 @@ function planOf(
   const declared = Object.fromEntries(columns.map((column) => [column.name, column.declared]));
   const whole = !cut || (range.from ?? range.below ?? range.only) === undefined;
   const key = whole ? name : `${name}#${nameOf(cut, range)}`;
-  const same = unchanged === 'skip' && content !== undefined ? content : randomUUID();
+  const same = unchanged === 'skip' ? content : undefined;
   return {
     key,
-    fingerprint: digest(key, shape, same),
+    fingerprint: digest(key, shape, same ?? randomUUID()),
+    ...(same === undefined ? { unversioned: true } : {}),
     rows: null,
     bytes: null,
     file: name,
