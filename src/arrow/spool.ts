@@ -34,6 +34,10 @@ export class BatchSpool {
     this.#lengths.push(bytes.length);
   }
 
+  get count(): number {
+    return this.#lengths.length + (this.#latest ? 1 : 0);
+  }
+
   /** The batches in the order in which they came; each has memory of its own. */
   async *batches(): AsyncGenerator<RecordBatch> {
     let position = 0;

@@ -55,17 +55,28 @@ export async function warnedPartitions(
   return found.map(({ key, warnings }) => ({ key, warnings: warnings as unknown as Warning[] }));
 }
 
-/** Keys of the partitions that a run has already, and that are planned otherwise now. */
+/**
+ * Keys of partitions of a run that are planned otherwise now. Where content has no versions, it is what is read that counts.
+ * @param known how many of the plans, in their order, are of partitions that the run has had
+ */
 export async function replannedPartitions(
   db: ControlDb,
   runId: number,
-  plans: readonly Pick<PartitionPlan, 'key' | 'fingerprint'>[],
+  plans: readonly Pick<PartitionPlan, 'key' | 'fingerprint' | 'unversioned' | 'spec'>[],
+  known: number,
 ): Promise<string[]> {
-  const rows = JSON.stringify(plans.map(({ key, fingerprint }) => ({ key, fingerprint })));
+  const rows = JSON.stringify(
+    plans.map(({ key, fingerprint, unversioned = false, spec }, index) => {
+      return { key, fingerprint, unversioned, spec, known: index < known };
+    }),
+  );
   const found = await sql<{ key: string }>`
-    select p.key from jsonb_to_recordset(${rows}::jsonb) as plan (key text, fingerprint text)
-    join drayage.partitions p on p.run_id = ${runId} and p.key = plan.key
-    where p.fingerprint <> plan.fingerprint order by p.id`.execute(db);
+    select plan.key
+    from jsonb_to_recordset(${rows}::jsonb)
+      as plan (key text, fingerprint text, unversioned boolean, spec jsonb, known boolean)
+    left join drayage.partitions p on p.run_id = ${runId} and p.key = plan.key
+    where case when p.id is null then plan.known when plan.unversioned then p.spec - 'snapshot' <> plan.spec
+      else p.fingerprint <> plan.fingerprint end order by p.id`.execute(db);
   return found.rows.map(({ key }) => key);
 }
 

@@ -28,7 +28,10 @@ export function duckFailure(message: string, cause: unknown): DrayageError {
     });
   }
   if (/^(IO|HTTP) Error/.test(message)) {
-    return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, { cause });
+    return new DrayageError('SOURCE_UNREADABLE', `The source cannot be read: ${firstParagraph}`, {
+      hint: 'Check that the file is there and whole, its permissions, and as whom Drayage runs.',
+      cause,
+    });
   }
   if (/Invalid string encoding found in Parquet/.test(message)) {
     return new DrayageError('SOURCE_UNREADABLE', `A text in the Parquet file is not UTF-8: ${firstParagraph}`, {

@@ -24,6 +24,9 @@ export interface DuckOptions {
 /** For questions of people: the first rows of a sorted table are read whole when it is known which they are. */
 const ASKED = { late_materialization_max_rows: '10000' };
 
+/** Free memory that goes back to the system at once, and that is kept while files are written. */
+const [GIVEN_BACK_MB, KEPT_MB] = [1, 12];
+
 /** How much more memory the next attempt gets when there was too little. */
 const GROWTH = 3;
 
@@ -36,6 +39,7 @@ export class Duck {
   #database: Promise<duckdb.Database> | undefined;
   #memoryMb: number;
   readonly #turns = new Turns();
+  #keeping = 0;
 
   constructor(options: DuckOptions) {
     this.#options = options;
@@ -66,7 +70,7 @@ export class Duck {
       this.#turns,
       needMb,
       () => this.#memoryMb,
-      () => this.#empty(),
+      () => this.#letGo(),
     );
     const memoryMb = this.#memoryMb;
     try {
@@ -77,12 +81,6 @@ export class Duck {
     } finally {
       await turn.giveBack();
     }
-  }
-
-  /** The allocator holds on to what is free in each thread; setting the limit makes it let go. */
-  async #empty(): Promise<void> {
-    const free = `set memory_limit = '${this.#memoryMb}MB'`;
-    await this.use((connection) => connection.execute(free)).catch(() => undefined);
   }
 
   /**
@@ -113,6 +111,30 @@ export class Duck {
     await connection.execute(`set memory_limit = '${memoryMb}MB'`);
   }
 
+  /**
+   * For work that needs the same memory again and again: what is free meanwhile is kept instead of going back to the
+   * system and coming from there again, which takes a third of the time.
+   */
+  async keepingMemory<Result>(work: () => Promise<Result>): Promise<Result> {
+    const keep = (mb: number) =>
+      this.use((connection) =>
+        connection.execute(`set global allocator_bulk_deallocation_flush_threshold = '${mb}MB'`),
+      ).catch(() => undefined);
+    if (++this.#keeping === 1) await keep(KEPT_MB);
+    try {
+      return await work();
+    } finally {
+      if (--this.#keeping === 0) await keep(GIVEN_BACK_MB);
+      await this.#letGo();
+    }
+  }
+
+  /** The allocator holds on to what is free in each thread; setting the limit makes it let go. */
+  async #letGo(): Promise<void> {
+    const free = `set memory_limit = '${this.#memoryMb}MB'`;
+    await this.use((connection) => connection.execute(free)).catch(() => undefined);
+  }
+
   async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
     const connection = await this.connect();
     try {
@@ -138,7 +160,7 @@ export class Duck {
       ...(spillMb === undefined ? {} : { max_temp_directory_size: `${spillMb}MB` }),
       // What a row group needed goes back to the system when it is done, instead of when 128 MB have come together.
       allocator_flush_threshold: '1MB',
-      allocator_bulk_deallocation_flush_threshold: '1MB',
+      allocator_bulk_deallocation_flush_threshold: `${GIVEN_BACK_MB}MB`,
       // It believes what a file says of its own columns: where a footer denies its nulls, they would count as values.
       disabled_optimizers: 'statistics_propagation',
       // Sparse files are filled while they are open; what was read from a hole must not be remembered.

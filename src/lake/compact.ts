@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -8,6 +8,7 @@ import type { Duck } from '../duckdb/instance.ts';
 import { rows } from '../duckdb/scan.ts';
 import { quoteLiteral, quotePath } from '../duckdb/types.ts';
 import type { LakeFile } from '../model/manifest.ts';
+import { sha256Of } from '../store/pieces.ts';
 import type { Held, Spool } from '../store/spool.ts';
 import type { LakeState } from './catalog.ts';
 import type { Maintenance } from './maintenance.ts';
@@ -74,7 +75,7 @@ export async function compactHeap(
       const count = heap.reduce((sum, file) => sum + file.rows, 0);
       await mergeFiles(duck, sources, made, heap[0]!.columns.length, count);
       const { size } = await stat(made);
-      const checksum = await sha256(made);
+      const checksum = await sha256Of(made);
       const [first] = heap as [LakeFile];
       // Never one that was there before: what a manifest has once removed does not count again, though it be the same.
       const path = `${folderOf(first.path)}/job_compact-${randomUUID().replaceAll('-', '').slice(0, 16)}.parquet`;
@@ -121,10 +122,4 @@ async function mergeFiles(
       hint: 'Nothing was published, and nothing removed; please report this.',
     });
   });
-}
-
-async function sha256(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(file)) hash.update(piece as Buffer);
-  return hash.digest('hex');
 }

@@ -5,6 +5,8 @@ export interface SourceBatch {
   batch: RecordBatch;
   /** The 1-based number in the source of a row of the batch; null when the transform does not keep rows apart. */
   rowNumber(index: number): number | null;
+  /** Whether it is known that nothing comes behind it. */
+  last?: boolean;
 }
 
 /** A row that is kept aside instead of loaded. */

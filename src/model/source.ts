@@ -16,7 +16,15 @@ export interface SourceContext {
    * @throws CONFIG_INVALID when the variable is not set
    */
   databaseUrl(variable?: string): string;
+  /** Given where a run is planned by a process that stays until all of it is read. */
+  keeper?: Keeper;
   signal: AbortSignal;
+}
+
+/** Keeps what partitions have in common until the last one of them is read. */
+export interface Keeper {
+  /** What goes by this name; opened when it is asked for the first time. */
+  keep<Kept extends { close(): Promise<void> }>(name: string, open: () => Promise<Kept>): Promise<Kept>;
 }
 
 /** One partition, as planned. */
@@ -25,6 +33,8 @@ export interface PartitionPlan {
   key: string;
   /** Identity of the content, apart from the job's own version. */
   fingerprint: string;
+  /** Given where content has nothing to be told by, so that the fingerprint is another one each time. */
+  unversioned?: true;
   /** Rows that the source says there are; null when only reading tells. */
   rows: number | null;
   /** Bytes to read; null when unknown. */
@@ -67,6 +77,8 @@ export type OpenPartition<Value = unknown> = OpenRelation | OpenRecords<Value>;
 interface Open {
   /** @throws SOURCE_CHANGED when the content is no longer what was planned */
   assertUnchanged(): Promise<void>;
+  /** What is to be known about how it was read; kept with the partition. Asked for when it has been. */
+  warnings?(): readonly string[];
   /** False when the content may change between two readings, so that a number then means another row or record. */
   replayable?: false;
   close(): Promise<void>;
@@ -78,6 +90,11 @@ export interface OpenRelation extends Open {
   relation: string;
   /** Called with a query over the relation before it is read, so that no more is fetched than it needs. */
   prepare?(query: string, connection: DuckConnection): Promise<void>;
+  /**
+   * Makes the relation readable at once, for somebody who reads every value of it and counts the rows, in the place of
+   * `prepare`; that is called after all when there is doubt. Undefined when there is nothing to be gained.
+   */
+  unchecked?(): Promise<Unchecked | undefined>;
   /** What DuckDB takes to read it, as far as that is known. */
   memoryBytes?: number;
   /** Types of columns that come from Postgres, as it writes them, for a table that is made for them. */
@@ -85,6 +102,20 @@ export interface OpenRelation extends Open {
   /** Unreadable rows; they are left out of the relation. */
   faults(): AsyncIterable<SourceFault>;
 }
+
+/**
+ * A reading that began before anybody had looked whether the content is what it seems; that is found out meanwhile. It may
+ * also fail for what is wrong with the content, and says nothing about what that is.
+ */
+export interface Unchecked {
+  /** Given when something is doubtful, so that the reading comes to nothing. */
+  doubt: AbortSignal;
+  /** Whether all is well: no more and no fewer rows than there are, each as it stands there, and no faults. @param rows that were read */
+  sure(rows: number): Promise<boolean>;
+}
+
+/** Thrown where an unchecked reading has come to nothing: what became of it has to be undone before it is read once more. */
+export class ReadAgain extends Error {}
 
 /** Records that a function of the job takes apart. */
 export interface OpenRecords<Value> extends Open {
@@ -96,6 +127,11 @@ export interface OpenRecords<Value> extends Open {
 export interface Source<Value = unknown> {
   /** In one line, for people. */
   description: string;
+  /**
+   * How far one snapshot of a database reaches: `run` when a keeper makes it that of all partitions, which otherwise have
+   * one each. Absent where there is no such thing.
+   */
+  snapshot?: 'run' | 'partition';
   /**
    * The partitions, in a stable order and with constant memory.
    * @throws SOURCE_MISSING, SOURCE_INVALID

@@ -21,6 +21,12 @@ const MOST_BUFFER_BYTES = FRAME_BYTES + 1024 * 1024;
 const KEPT_BUFFERS = 4;
 const kept: Uint8Array[] = [];
 
+/** Statements, ready for SQL. */
+export interface Around {
+  before?: string;
+  after?: string;
+}
+
 /** Room for rows in a message that is about to be sent. */
 export interface Frame {
   buffer: Uint8Array;
@@ -46,10 +52,14 @@ export class CopyIn implements Submittable {
   /** Called when a buffer has come back, or when there is no use in waiting for one. */
   #returned: () => void = () => undefined;
 
-  /** @param table quoted, ready for SQL */
-  constructor(client: ClientBase, table: string, columns: readonly string[]) {
+  /**
+   * @param table quoted, ready for SQL
+   * @param around statements that are sent in one message with it; when one fails, none behind it is run
+   */
+  constructor(client: ClientBase, table: string, columns: readonly string[], around: Around = {}) {
     const list = columns.map(quoteIdentifier).join(', ');
-    this.#sql = `copy ${table} (${list}) from stdin (format binary)`;
+    const copy = `copy ${table} (${list}) from stdin (format binary)`;
+    this.#sql = [around.before, copy, around.after].filter(Boolean).join('; ');
     this.#ready.promise.catch(() => undefined);
     this.#outcome.promise.catch(() => undefined);
     client.query(this);
@@ -134,7 +144,8 @@ export class CopyIn implements Submittable {
 
   /** @internal */
   handleCommandComplete({ text }: { text: string }): void {
-    this.#rows = Number(/^COPY (\d+)/.exec(text)?.[1]);
+    const rows = /^COPY (\d+)/.exec(text)?.[1];
+    if (rows !== undefined) this.#rows = Number(rows);
   }
 
   /** @internal */

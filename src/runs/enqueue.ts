@@ -6,21 +6,23 @@ import { maskParams } from '../base/secrets.ts';
 import type { ControlDb, ControlSchema } from '../control/db.ts';
 import { noteEvent } from '../control/events.ts';
 import { beginLakeRun } from '../control/lake.ts';
-import { cancelPending, insertPartitions, type NewPartition, replannedPartitions } from '../control/partitions.ts';
+import { cancelPending, insertPartitions } from '../control/partitions.ts';
 import { createRun, failedRuns, findRun, lockRun, moveRun, type Run } from '../control/runs.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { tableLedger } from '../ledger/loads.ts';
 import type { Route } from '../model/route.ts';
-import type { PartitionPlan } from '../model/source.ts';
+import type { PartitionPlan, Source } from '../model/source.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
 import type { Boss } from '../queue/boss.ts';
 import { insertPartitionJobs } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
 import { finishIfSettled } from './commit.ts';
+import type { RunKeeper } from './keeper.ts';
 import { type OpenLake, openLake } from './lake/open.ts';
 import { loadJob } from './load-jobs.ts';
 import { Planner, withSourceContext } from './plan.ts';
+import { assertAsPlanned, changedSince, inBatches, newPartition, severalProblems } from './planned.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
 import { assertTarget, isApart, onTarget, type Services } from './services.ts';
@@ -41,6 +43,8 @@ export interface EnqueueOptions {
   concurrency?: number | undefined;
   /** Who does it; the system's user when left out. */
   actor?: string | undefined;
+  /** For a producer that stays until all of the run is read, and closes it then. */
+  keeper?: RunKeeper | undefined;
 }
 
 export interface Enqueued {
@@ -49,6 +53,8 @@ export interface Enqueued {
   pending: number;
   skipped: number;
   failed: number;
+  /** Where the source is a database: whether all partitions see one snapshot of it, or each its own. */
+  snapshot?: Source['snapshot'];
   /** Of a run that was resumed: how many partitions it had not had before. */
   added?: number;
 }
@@ -91,7 +97,8 @@ export async function resumePlanning(
   }
   await assertTarget(services, before);
   const prepared = prepareJob(loaded, before.params as Record<string, unknown>);
-  const enqueued = await produce(services, boss, prepared, { force: before.forced, resumed: id }, signal);
+  const resumed = { run: id, partitions: before.partitions_total };
+  const enqueued = await produce(services, boss, prepared, { force: before.forced, resumed }, signal);
   return { ...enqueued, added: enqueued.partitions - before.partitions_total };
 }
 
@@ -108,7 +115,9 @@ async function produce(
       prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
     );
     const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: true, signal }));
-    const planner = new Planner(prepared, routes, context, lake);
+    // Only now: a snapshot comes with locks, which nothing that was done to the tables before may have to wait for.
+    const keeping = options.keeper ? { ...context, keeper: options.keeper } : context;
+    const planner = new Planner(prepared, routes, keeping, lake);
     const producer = new Producer(services, boss, prepared, { routes, lake }, options);
     try {
       for await (const batch of inBatches(planner.partitions(), BATCH)) {
@@ -138,8 +147,8 @@ async function giveUp(db: ControlDb, run: number, error: DrayageError): Promise<
 }
 
 interface ProducerOptions extends EnqueueOptions {
-  /** A run that was begun and not planned to its end. */
-  resumed?: number;
+  /** A run that was begun and not planned to its end, and how many partitions it has. */
+  resumed?: { run: number; partitions: number };
 }
 
 class Producer {
@@ -162,7 +171,7 @@ class Producer {
     { routes, lake }: { routes: readonly Route[]; lake: OpenLake | undefined },
     options: ProducerOptions,
   ) {
-    this.run = options.resumed;
+    this.run = options.resumed?.run;
     this.#services = services;
     this.#boss = boss;
     this.#prepared = prepared;
@@ -181,7 +190,7 @@ class Producer {
       const tx = kyselyOnClient<ControlSchema>(client);
       const run = this.run ?? (await this.#begin(client));
       assertPlanning(await lockRun(tx, run), run, 'Enqueue the job again.');
-      if (this.#options.resumed !== undefined) await assertAsPlanned(tx, run, plans);
+      if (this.#options.resumed) await assertAsPlanned(tx, run, plans, this.#unseen);
       const known = this.#everything ? [] : plans.map(({ fingerprint }) => fingerprint);
       const loaded = await this.#ledger.find(
         this.#lake || !isApart(this.#services) ? client : this.#services.target,
@@ -198,10 +207,16 @@ class Producer {
     });
   }
 
+  /** Partitions that a run which is resumed has had, and that were not met again. */
+  get #unseen(): number {
+    return Math.max(0, (this.#options.resumed?.partitions ?? 0) - this.#counts.partitions);
+  }
+
   /** The run is complete: from here on it ends when its last partition is settled. Workers may have begun. */
   async finish(): Promise<Enqueued> {
     const run = this.run;
     if (run === undefined) throw new DrayageError('SOURCE_MISSING', 'The source has no partitions');
+    if (this.#unseen > 0) throw changedSince(run);
     return transaction(this.#services.pool, async (client) => {
       const tx = kyselyOnClient<ControlSchema>(client);
       const resumed = this.#options.resumed !== undefined;
@@ -212,12 +227,19 @@ class Producer {
       if (planned.partitions_running + planned.partitions_done > 0) await moveRun(tx, run, 'running');
       const params = maskParams(this.#prepared.params);
       const given = Object.keys(params).length > 0 ? { params } : {};
-      const detail = { ...counts, ...given, ...(resumed ? { resumed } : {}) };
+      const snapshot = this.#snapshot();
+      const detail = { ...counts, ...snapshot, ...given, ...(resumed ? { resumed } : {}) };
       const actor = this.#options.actor ?? userInfo().username;
       await noteEvent(tx, { run, actor, action: 'enqueued', detail });
       await finishIfSettled(client, this.#boss, run);
-      return { run, ...counts };
+      return { run, ...counts, ...snapshot };
     });
+  }
+
+  #snapshot(): Pick<Enqueued, 'snapshot'> {
+    const { snapshot } = this.#prepared.source;
+    if (snapshot === undefined) return {};
+    return { snapshot: this.#options.keeper?.isEmpty === false ? snapshot : 'partition' };
   }
 
   async #begin(client: pg.PoolClient): Promise<number> {
@@ -255,45 +277,8 @@ function assertPlanning(run: Run | undefined, id: number, hint: string): asserts
   });
 }
 
-/** @throws SOURCE_CHANGED */
-async function assertAsPlanned(tx: ControlDb, run: number, plans: readonly PartitionPlan[]): Promise<void> {
-  const [key] = await replannedPartitions(tx, run, plans);
-  if (key === undefined) return;
-  throw new DrayageError('SOURCE_CHANGED', `The source has changed since run ${run} was begun`, {
-    where: { partition: key },
-    hint: 'Enqueue the job again: what is loaded already is left alone, and the new content is planned.',
-  });
-}
-
 /** As they are counted when a run is planned at one go. */
-function countsOf(run: Run): Omit<Enqueued, 'run' | 'added'> {
+function countsOf(run: Run): Omit<Enqueued, 'run' | 'added' | 'snapshot'> {
   const { partitions_total: partitions, partitions_skipped: skipped, partitions_failed: failed } = run;
   return { partitions, pending: run.partitions_pending + run.partitions_running, skipped, failed };
-}
-
-function newPartition({ problem, ...plan }: PartitionPlan, loaded: ReadonlySet<string>): NewPartition {
-  if (problem) return { ...plan, state: 'failed', error_code: problem.code, error: explain(problem) };
-  return { ...plan, state: loaded.has(plan.fingerprint) ? 'skipped' : 'pending' };
-}
-
-function severalProblems(plans: readonly PartitionPlan[]): DrayageError {
-  const first = plans[0]!.problem!;
-  if (plans.length === 1) return first;
-  const others = `None of the ${plans.length} partitions can be loaded; the first one because: `;
-  return new DrayageError(first.code, others + first.message, {
-    where: first.where,
-    ...(first.hint ? { hint: first.hint } : {}),
-    cause: first,
-  });
-}
-
-async function* inBatches<Item>(items: AsyncIterable<Item>, size: number): AsyncGenerator<Item[]> {
-  let batch: Item[] = [];
-  for await (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -59,6 +59,7 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
     }
     if (!only) total.add({ ...NOTHING, ...(await keepFaults(opened, keepRejects)) });
     await opened.assertUnchanged();
+    total.warnings.push(...opened.warnings());
   });
   const { counts, checksum, coercions, warnings } = total;
   return { ...counts, checksum: checksum.toString(), coercions, warnings };
@@ -95,7 +96,7 @@ async function loadRoute(
       table,
       target,
       columns: mapColumns(reading.schema, table, target),
-      batches: (keep) => pace.over(timed(reading.batches(keep)), signal),
+      batches: (keep) => pace.over(timed(reading.batches(keep, !keep)), signal),
       ...(reading.only ? { only: reading.only } : {}),
       keepRejects,
       onProgress: (read) => onProgress(before + read),

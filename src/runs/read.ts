@@ -5,16 +5,19 @@ import { scan, schemaOf } from '../duckdb/scan.ts';
 import type { Turn } from '../duckdb/turns.ts';
 import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
 import type { Route } from '../model/route.ts';
-import type { SourceBatch } from '../model/sink.ts';
+import type { SourceBatch, Warning } from '../model/sink.ts';
 import {
+  type OpenPartition,
   type OpenRecords,
   type OpenRelation,
   type PartitionPlan,
+  ReadAgain,
   ROW,
   type RowFilter,
   type Source,
   type SourceContext,
   type SourceFault,
+  type Unchecked,
 } from '../model/source.ts';
 import type { BatchTransform, Transform } from '../model/transform.ts';
 import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
@@ -29,6 +32,8 @@ export interface Opened {
   columns(transform: Transform | undefined): Promise<(DuckColumn & { declared?: string | undefined })[]>;
   /** The query that a transform in SQL is, or the relation itself. @throws TRANSFORM_INVALID for records */
   query(transform: Transform | undefined): Promise<OpenQuery>;
+  /** As the relation's own, for the query that is the relation itself. */
+  unchecked?(): Promise<Unchecked | undefined>;
   /** What goes into a table; of several readings only the latest can be read from. */
   reading(route: Route, rows?: RowFilter): Promise<Reading>;
   /** What a function over batches gives, for a lake. @throws TRANSFORM_FAILED, TYPE_UNMAPPED */
@@ -40,6 +45,8 @@ export interface Opened {
   spool(request: RecordsRequest): Promise<Spooled | undefined>;
   faults(): AsyncIterable<SourceFault>;
   assertUnchanged(): Promise<void>;
+  /** What is to be known about how it was read. */
+  warnings(): Warning[];
 }
 
 /** A query that DuckDB can run on its own. */
@@ -56,8 +63,12 @@ export interface Reading {
   /** Columns that are left out, and why. */
   skipped: Arrangement['skipped'];
   schema: Schema;
-  /** Starts the reading; may be called again to read once more. @param keep whether batches stay good */
-  batches(keep: boolean): AsyncIterable<SourceBatch>;
+  /**
+   * Starts the reading; may be called again to read once more.
+   * @param keep whether batches stay good
+   * @param mayUndo whether what became of them can be undone when they throw ReadAgain
+   */
+  batches(keep: boolean, mayUndo?: boolean): AsyncIterable<SourceBatch>;
   /** Reads only these columns; absent where a function of the job has to see them all. */
   only?: (names: readonly string[]) => AsyncIterable<SourceBatch>;
 }
@@ -73,7 +84,7 @@ export async function withPartition<Result>(
   try {
     if ('records' in partition) return await withRecords(partition, context, use);
     return await context.duck.useInTurn((partition.memoryBytes ?? 0) / 1e6, async (connection, turn) => {
-      const { faults, assertUnchanged } = partition;
+      const { faults, assertUnchanged, unchecked } = partition;
       let spooled: Spooled | undefined;
       const opened: Opened = {
         async columns(transform) {
@@ -110,6 +121,8 @@ export async function withPartition<Result>(
         // A function meets them in the place of the records that they are.
         faults: () => (spooled ? nothing() : faults()),
         assertUnchanged,
+        warnings: () => warningsOf(partition),
+        ...(unchecked ? { unchecked } : {}),
       };
       try {
         return await use(opened);
@@ -145,6 +158,7 @@ async function withRecords<Result>(
       },
       faults: nothing,
       assertUnchanged: () => records.assertUnchanged(),
+      warnings: () => warningsOf(records),
     });
   } finally {
     await spooled?.close();
@@ -152,6 +166,10 @@ async function withRecords<Result>(
 }
 
 async function* nothing(): AsyncGenerator<never> {}
+
+function warningsOf(partition: OpenPartition): Warning[] {
+  return (partition.warnings?.() ?? []).map((message) => ({ row: null, message }));
+}
 
 function spooledReading(route: Route, spooled: () => Spooled): Reading {
   const { columns, schema } = shapeOf(route);
@@ -195,9 +213,33 @@ async function compile(
   const query = `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
   const positions = select.map((_, position) => position);
 
-  async function* batches(keep: boolean): AsyncGenerator<SourceBatch> {
+  async function* batches(keep: boolean, mayUndo = false): AsyncGenerator<SourceBatch> {
+    // Every value of every row, as it is.
+    const whole = !transform && !rows && select.length === columns.length;
+    const unchecked = mayUndo && whole ? await partition.unchecked?.() : undefined;
+    if (unchecked) return yield* atOnce(keep, unchecked);
     await partition.prepare?.(query, connection);
-    for await (const batch of turn.over(() => scan(connection, query, { signal, keep }))) {
+    yield* scanned(keep, signal);
+  }
+
+  async function* atOnce(keep: boolean, { doubt, sure }: Unchecked): AsyncGenerator<SourceBatch> {
+    let read = 0;
+    try {
+      for await (const one of scanned(keep, AbortSignal.any([signal, doubt]))) {
+        read += one.batch.numRows;
+        yield one;
+      }
+      if (await sure(read)) return;
+    } catch (error) {
+      const doubtful = doubt.aborted || (error instanceof DrayageError && !error.transient);
+      if (signal.aborted || !doubtful) throw error;
+    }
+    await partition.prepare?.(query, connection);
+    throw new ReadAgain();
+  }
+
+  async function* scanned(keep: boolean, until: AbortSignal): AsyncGenerator<SourceBatch> {
+    for await (const batch of turn.over(() => scan(connection, query, { signal: until, keep }))) {
       const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
       const result = map ? await map(selected) : selected;

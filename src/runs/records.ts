@@ -125,9 +125,10 @@ class Spooler implements Spooled {
 
   async *batches(route: Route): AsyncGenerator<SourceBatch> {
     const { spool, shape } = this.#tables.find((table) => table.route === route)!;
+    let left = spool.count;
     for await (const spooled of spool.batches()) {
       this.#signal.throwIfAborted();
-      yield shape.sourceBatch(spooled);
+      yield { ...shape.sourceBatch(spooled), last: --left === 0 };
     }
   }
 

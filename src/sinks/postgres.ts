@@ -1,5 +1,6 @@
 import { DrayageError } from '../base/errors.ts';
 import type { Coercion, LoadOutcome } from '../model/sink.ts';
+import { ReadAgain } from '../model/source.ts';
 import type { Table } from '../postgres/catalog.ts';
 import { codeOf, databaseError, faultOf, UNIQUE_VIOLATION } from '../postgres/errors.ts';
 import { loadCarefully, type Placed } from './careful.ts';
@@ -8,6 +9,7 @@ import { keyIndexes } from './mapping.ts';
 import { isKeyConflict, type LoadRequest } from './request.ts';
 import { copyRows, RowCopy } from './row-copy.ts';
 import { sameAlready } from './same.ts';
+import { Savepoint } from './savepoint.ts';
 import { sift } from './sift.ts';
 import { StageMerge } from './stage-merge.ts';
 
@@ -23,28 +25,32 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
   const merges = target.mode === 'merge' || (target.mode === 'upsert' && target.onConflict !== 'error');
   const keyed = roadOfKeys(request);
   let road: Road = target.mode === 'merge' || (target.mode === 'upsert' && met) ? keyed : 'copy';
+  const savepoint = new Savepoint(client);
   for (;;) {
-    await client.query('savepoint whole');
     try {
-      const outcome = await wholesale(request, road);
+      const outcome = await wholesale(request, road, savepoint);
       if (outcome) {
         if (table.deferrable) await client.query('set constraints all immediate');
-        await client.query('release savepoint whole');
+        if (savepoint.isSet) await savepoint.release();
         return outcome;
       }
     } catch (error) {
+      if (error instanceof ReadAgain) {
+        if (savepoint.isSet) await savepoint.rollBack();
+        continue;
+      }
       // A row that is there already may be met by another of its unique indexes first; a merge goes by the key.
       const meets = road === 'copy' && merges && codeOf(error) === UNIQUE_VIOLATION;
       const exists = meets || (road !== 'merge' && target.mode !== 'append' && isKeyConflict(error, request));
       if (exists && !merges) throw keyExists(error, table);
-      if (!exists && !faultOf(error)) throw error;
+      if (!savepoint.isSet || (!exists && !faultOf(error))) throw error;
       if (!exists) {
-        await client.query('rollback to savepoint whole');
+        await savepoint.rollBack();
         return careful(request, merges ? 'merge' : 'copy');
       }
       onMet(met ?? 'keys');
     }
-    await client.query('rollback to savepoint whole');
+    await savepoint.rollBack();
     road = road === 'copy' ? keyed : 'merge';
   }
 }
@@ -56,33 +62,47 @@ function roadOfKeys({ table, target, only }: LoadRequest): Road {
 }
 
 /** Everything at once. @returns undefined when this road leads nowhere */
-async function wholesale(request: LoadRequest, road: Road): Promise<LoadOutcome | undefined> {
+async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint): Promise<LoadOutcome | undefined> {
   if (road === 'sift') {
+    await savepoint.set();
     const loaded = (await sameAlready(request)) ?? (await sift(request));
     return loaded && outcomeOf(request, loaded.intake, loaded.placed);
   }
   const { client, table, target, columns, batches, keepRejects, onProgress, seen } = request;
   const intake = new Intake(table.sql, columns, keepRejects);
   const stage = road === 'merge' ? new StageMerge(client, table, target, columns, seen) : undefined;
-  await stage?.openStage();
   const copy = new RowCopy(client, stage?.stage ?? table.sql, columns);
+  let alone = false;
   let copied = 0;
+  const finish = async () => {
+    copied += await copy.finish();
+    if (alone) savepoint.wasReleased();
+  };
   try {
     for await (const source of batches(false)) {
-      for (const stretch of intake.examine(source)) await copy.send(stretch);
+      // Of what comes in one piece, nothing is left to be undone when it is there.
+      alone = !copy.begun && source.last === true && !stage && !table.deferrable;
+      const around = () => ({
+        before: [savepoint.setting(), ...(stage ? [stage.opening()] : [])].join('; '),
+        ...(alone ? { after: Savepoint.RELEASE } : {}),
+      });
+      for (const stretch of intake.examine(source)) await copy.send(stretch, around);
       if (intake.isFull) {
-        copied += await copy.finish();
+        await finish();
         await intake.writeDown();
       }
       onProgress(intake.read);
     }
-    copied += await copy.finish();
+    await finish();
   } catch (error) {
     await copy.abandon();
     throw error;
   }
   await intake.writeDown();
-  const placed = stage ? await stage.merge(copied) : { written: copied, unchanged: 0, superseded: 0 };
+  const merges = stage && copy.begun;
+  const placed = merges
+    ? await stage.merge(copied, table.deferrable ? undefined : savepoint)
+    : { written: copied, unchanged: 0, superseded: 0 };
   await stage?.close();
   return outcomeOf(request, intake, { ...placed, checksum: copy.checksum.toString() });
 }

@@ -15,7 +15,8 @@ export interface LoadRequest {
   target: Target;
   columns: readonly MappedColumn[];
   /**
-   * May be called again: rows that cannot go the shortest way are read and sent once more.
+   * May be called again: rows that cannot go the shortest way are read and sent once more. May throw ReadAgain, unless
+   * batches are kept.
    * @param keep whether batches have to stay good after the next one was asked for
    */
   batches: (keep: boolean) => AsyncIterable<SourceBatch>;

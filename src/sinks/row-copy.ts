@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { RecordBatch } from '../arrow/batch.ts';
 import { Checksum } from '../postgres/checksum.ts';
-import { CopyIn } from '../postgres/copy-in.ts';
+import { type Around, CopyIn } from '../postgres/copy-in.ts';
 import { BatchEncoder, type EncodedColumn } from '../postgres/encode/batch.ts';
 
 /** Consecutive rows of a batch that can be encoded. */
@@ -31,6 +31,7 @@ export class RowCopy {
   readonly #names: readonly string[];
   readonly #encoder: BatchEncoder;
   #copy: CopyIn | undefined;
+  #begun = false;
 
   /** @param into quoted, ready for SQL */
   constructor(client: ClientBase, into: string, columns: readonly EncodedColumn[]) {
@@ -40,9 +41,16 @@ export class RowCopy {
     this.#encoder = new BatchEncoder(columns);
   }
 
-  async send({ batch, from, to }: Stretch): Promise<void> {
+  /** Whether any row was sent. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** @param around asked for the statements that go with the first COPY of all */
+  async send({ batch, from, to }: Stretch, around?: () => Around): Promise<void> {
     for (const piece of this.#encoder.cut(batch, from, to)) {
-      this.#copy ??= new CopyIn(this.#client, this.#into, this.#names);
+      this.#copy ??= new CopyIn(this.#client, this.#into, this.#names, this.#begun ? {} : around?.());
+      this.#begun = true;
       const frame = await this.#copy.reserve(piece.bytes);
       this.#encoder.encode(batch, piece, frame.rows, this.checksum);
       this.#copy.send(frame);

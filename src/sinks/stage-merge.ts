@@ -6,6 +6,7 @@ import { violates } from '../postgres/errors.ts';
 import type { Placed } from './careful.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
+import { Savepoint } from './savepoint.ts';
 import { dropSuperseded } from './superseded.ts';
 import { prepareJoin } from './unique.ts';
 
@@ -53,16 +54,18 @@ export class StageMerge {
 
   /** Makes the stage, where rows are copied to before `merge`, or makes it empty. */
   async openStage(): Promise<void> {
-    if (this.#staged) await this.#client.query(`truncate ${this.stage}; drop index if exists ${this.stage}_key`);
-    else {
-      // A stage has the columns' types and nothing else: no constraint may fire before the merge. An earlier partition
-      // of the transaction may have left its own, with the few rows that it had.
-      await this.#client.query(
-        `create temp table if not exists ${this.stage} on commit drop as
-         select ${this.#names.join(', ')} from ${this.#table.sql} with no data; delete from ${this.stage}`,
-      );
-    }
+    await this.#client.query(this.opening());
+  }
+
+  /** The statements that do that, for whoever is about to send them with others. */
+  opening(): string {
+    const again = this.#staged;
     this.#staged = true;
+    if (again) return `truncate ${this.stage}; drop index if exists ${this.stage}_key`;
+    // A stage has the columns' types and nothing else: no constraint may fire before the merge. An earlier partition
+    // of the transaction may have left its own, with the few rows that it had.
+    return `create temp table if not exists ${this.stage} on commit drop as
+      select ${this.#names.join(', ')} from ${this.#table.sql} with no data; delete from ${this.stage}`;
   }
 
   /** Copies and merges in one go. */
@@ -72,13 +75,14 @@ export class StageMerge {
     return { ...(await this.merge(await copyRows(copy, stretches))), checksum: copy.checksum.toString() };
   }
 
-  /** Merges what is in the stage. */
-  async merge(copied: number): Promise<Omit<Placed, 'checksum'>> {
+  /** Merges what is in the stage. @param savepoint to be released, if that can be sent together with the merge */
+  async merge(copied: number, savepoint?: Savepoint): Promise<Omit<Placed, 'checksum'>> {
     const few = copied <= FEW;
     const superseded =
       copied > 1 ? await dropSuperseded(this.#client, this.stage, this.#target, this.#predicate, few) : 0;
     if (!few) await prepareJoin(this.#client, this.stage);
-    const written = await this.#merge(few ? `(select * from ${this.stage} limit ${FEW})` : this.stage);
+    const from = few ? `(select * from ${this.stage} limit ${FEW})` : this.stage;
+    const written = await this.#merge(from, few && !this.#seen ? savepoint : undefined);
     if (this.#seen) {
       await this.#client.query(`insert into ${this.#seen} select ${this.#key.join(', ')} from ${this.stage}`);
     }
@@ -93,12 +97,15 @@ export class StageMerge {
   }
 
   /** @returns rows inserted or updated */
-  async #merge(from: string): Promise<number> {
+  async #merge(from: string, savepoint: Savepoint | undefined): Promise<number> {
     const statement = this.#mergeStatement(from);
     const indexes = keyIndexes(this.#table, this.#target.key);
     for (let tries = 1; ; tries++) {
       try {
-        const results = await this.#client.query(`savepoint merge; ${statement}; release savepoint merge`);
+        // The one around it takes this one with it.
+        const release = savepoint ? Savepoint.RELEASE : 'release savepoint merge';
+        const results = await this.#client.query(`savepoint merge; ${statement}; ${release}`);
+        savepoint?.wasReleased();
         return (results as unknown as QueryResult[])[1]!.rowCount ?? 0;
       } catch (error) {
         // MERGE does not see what another transaction is just inserting; the next try does.

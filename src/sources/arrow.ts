@@ -228,7 +228,15 @@ async function bringPart(file: FoundFile, { blocks }: Part, { disk, signal }: So
 function damaged(file: FoundFile, cause: unknown, { signal }: SourceContext): unknown {
   if (cause instanceof DrayageError) return cause;
   if (signal.aborted) return new DrayageError('INTERRUPTED', 'The read was interrupted', { cause });
-  return invalid(file, `is damaged, or not as Arrow has it: ${(cause as Error).message}`, cause);
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new DrayageError('SOURCE_UNREADABLE', `${file.path} cannot be read: ${message}`, {
+      where: { file: file.path },
+      hint: 'Check its permissions, and as whom Drayage runs.',
+      cause,
+    });
+  }
+  return invalid(file, `is damaged, or not as Arrow has it: ${message}`, cause);
 }
 
 function invalid(file: FoundFile, problem: string, cause?: unknown): DrayageError {

@@ -24,6 +24,9 @@ export interface CsvBlock {
   records: CsvRecord[];
 }
 
+/** The problem of a record that some readers take for two. */
+export const STRAY_RETURN = 'a carriage return stands outside of quotes, and no line ends there';
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 /** A quote that is not closed within so many bytes is taken for a mistake. */
@@ -31,7 +34,7 @@ const LONGEST_BYTES = 64 * 1024 * 1024;
 
 /**
  * Finds the records of a CSV file (https://www.rfc-editor.org/rfc/rfc4180): line ends inside of quotes belong to a field,
- * quotes stand around a whole field or not at all. A record that breaks these rules is one line, and the next line is
+ * quotes stand around a whole field or not at all, and a carriage return outside of them is a part of a line end. A record that breaks these rules is one line, and the next line is
  * read as if it had not been there.
  */
 export async function* csvRecords(
@@ -94,7 +97,13 @@ function readRecord(
     }
     let byte = bytes[at];
     for (; byte !== undefined && byte !== delimiter && byte !== NEWLINE; byte = bytes[++at]) {
-      if (byte === quote && quote !== 0) return lineOrMore(bytes, start, line, isLast);
+      if (byte === quote && quote !== 0) {
+        return lineOrMore(bytes, start, line, isLast, 'a quote stands inside a field that does not begin with one');
+      }
+      // Readers differ in whether it ends a line.
+      if (byte === RETURN && at + 1 < bytes.length && bytes[at + 1] !== NEWLINE) {
+        return lineOrMore(bytes, start, line, isLast, STRAY_RETURN);
+      }
     }
     if (byte === delimiter) {
       fields++;
@@ -107,9 +116,9 @@ function readRecord(
   }
 }
 
-function lineOrMore(bytes: Buffer, start: number, line: number, isLast: boolean): CsvRecord | undefined {
+function lineOrMore(bytes: Buffer, start: number, line: number, isLast: boolean, problem: string) {
   if (!isLast && bytes.indexOf(NEWLINE, start) === -1) return undefined;
-  return oneLine(bytes, start, line, 'a quote stands inside a field that does not begin with one');
+  return oneLine(bytes, start, line, problem);
 }
 
 function oneLine(bytes: Buffer, start: number, line: number, problem: string): CsvRecord {

@@ -2,28 +2,21 @@ import { DrayageError } from '../base/errors.ts';
 import { rows, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
-import { type CleanCsv, cleanCsv, type Part } from './csv-clean.ts';
-import type { Dialect } from './csv-options.ts';
-import type { Made } from './deferred.ts';
-import { COMPRESSION, type Here } from './here.ts';
-import { type Misfit, misfits as misfitsOf, type TextColumn } from './text-types.ts';
+import { type CleanCsv, type CsvSurvey, cleanCsv, untouched } from './csv-clean.ts';
+import type { Attempt, Made } from './deferred.ts';
+import { COMPRESSION } from './here.ts';
+import { losses, type Misfit, misfits as misfitsOf, type TextColumn } from './text-types.ts';
 
 type Types = Readonly<Record<string, string>>;
 
 /** The rows of a CSV file, each text of the type that its column has. */
-export async function csvRows(
-  here: Here,
-  dialect: Dialect,
-  part: Part | undefined,
-  types: Types,
-  context: SourceContext,
-): Promise<Made> {
-  let clean = await cleanCsv(here, dialect, part);
-  let found = await check(here, clean, dialect, types, context);
+export async function csvRows(survey: CsvSurvey, types: Types, context: SourceContext): Promise<Made> {
+  let clean = await cleanCsv(survey);
+  let found = await check(survey, clean, types, context);
   if (found.records !== clean.records && clean.untouched) {
     // DuckDB passes over some records of empty fields; with a number before them, none is empty.
-    clean = await cleanCsv(here, dialect, part, true);
-    found = await check(here, clean, dialect, types, context);
+    clean = await cleanCsv(survey, true);
+    found = await check(survey, clean, types, context);
   }
   if (found.records !== clean.records) {
     const counts = `${clean.records} records stand in the file, and DuckDB reads ${found.records}`;
@@ -39,19 +32,54 @@ export async function csvRows(
       yield* clean.faults();
       if (misfits) yield* misfitFaults(columns, `select * from (${texts}) where ${bad}`, clean.names, context);
     },
-    close: () => here.release(),
+    close: survey.close,
+  };
+}
+
+/**
+ * The same of a file that is taken for plain, while that is being found out. A text that is not of its column's type, or
+ * that its type would not keep, is an error of the query. DuckDB reads the file by the same description as it does once
+ * the file has been found plain, so nothing else can become of it when that turns out to be true.
+ */
+export async function uncheckedRows(survey: CsvSurvey, types: Types): Promise<Attempt> {
+  const { returns, marked } = survey.head;
+  const clean = untouched(survey, { records: 0, longest: 0, returns });
+  const columns = textColumns(clean, types);
+  const list = columns.map((column) => `${castOf(column)} as ${quoteIdentifier(column.name)}`);
+  const lost = columns.flatMap((column) =>
+    column.type === 'JSON' ? wrongs(column).map(({ condition }) => condition) : losses(column),
+  );
+  const doubts =
+    lost.length > 0
+      ? ` where case when ${lost.join(' or ')} then error('a text is not kept as it is') else true end`
+      : '';
+  const doubt = new AbortController();
+  const records = survey.plain().then(
+    (plain) => {
+      const expected =
+        plain && plain.returns === returns && plain.longest + SPARE_ROOM <= LEAST_ROOM ? plain.records : undefined;
+      if (expected === undefined) doubt.abort();
+      return expected;
+    },
+    () => doubt.abort(),
+  );
+  if (marked) doubt.abort();
+  return {
+    relation: `select ${list.join(', ')}, row as ${quoteIdentifier(ROW)} from (${textsOf(survey, clean)})${doubts}`,
+    unchecked: { doubt: doubt.signal, sure: async (rows) => (await records) === rows },
+    close: survey.close,
   };
 }
 
 /** How many records DuckDB reads, and how many of them hold a text that is not of its column's type. */
-async function check(here: Here, clean: CleanCsv, dialect: Dialect, types: Types, { duck }: SourceContext) {
+async function check(survey: CsvSurvey, clean: CleanCsv, types: Types, { duck }: SourceContext) {
   const columns = textColumns(clean, types);
   const bad =
     columns
       .flatMap(wrongs)
       .map(({ condition }) => condition)
       .join(' or ') || 'false';
-  const texts = textsOf(here, clean, dialect);
+  const texts = textsOf(survey, clean);
   const query = `select count(*) as records, count(*) filter (where ${bad}) as misfits from (${texts})`;
   const [found] = await duck.use((connection) => rows(connection, query));
   return { columns, bad, texts, records: Number(found!.records), misfits: Number(found!.misfits) };
@@ -59,18 +87,16 @@ async function check(here: Here, clean: CleanCsv, dialect: Dialect, types: Types
 
 /** Bytes that the reader is given for a record at the least. */
 const LEAST_ROOM = 1024 * 1024;
+const SPARE_ROOM = 16;
 
 /** What no field holds, for a reader that cannot be told that nothing means null. */
 const NO_TEXT = '\x01\x02\x01';
 
 /** Every record as texts c0, c1 …, and its line as `row`. */
-export function textsOf(
-  here: Here,
-  clean: CleanCsv,
-  { delimiter, quote, escape: shield, nulls, quotedNull }: Dialect,
-): string {
+export function textsOf({ here, dialect }: CsvSurvey, clean: CleanCsv): string {
+  const { delimiter, quote, escape: shield, nulls, quotedNull } = dialect;
   const { path, untouched, names, above, skip, longest, returns } = clean;
-  const room = Math.max(longest + 16, LEAST_ROOM);
+  const room = Math.max(longest + SPARE_ROOM, LEAST_ROOM);
   const columns = names.map((_, index) => `'c${index}': 'VARCHAR'`);
   if (!untouched) columns.unshift(`'n': 'VARCHAR'`);
   const mark = (code: number) => (code === 0 ? `''` : quoteLiteral(String.fromCharCode(code)));

@@ -1,10 +1,10 @@
 import { digest } from '../base/ids.ts';
 import type { SourceContext } from '../model/source.ts';
-import { cleanCsv } from './csv-clean.ts';
+import { type CsvSurvey, cleanCsv, surveyCsv } from './csv-clean.ts';
 import { inferTextTypes } from './csv-infer.ts';
 import { assertSeparated, type Dialect, dialectOf } from './csv-options.ts';
 import { csvRanges } from './csv-ranges.ts';
-import { csvRows, textsOf } from './csv-rows.ts';
+import { csvRows, textsOf, uncheckedRows } from './csv-rows.ts';
 import { deferred } from './deferred.ts';
 import type { FileFormat, FoundFile, WholeOptions } from './format.ts';
 import { Here } from './here.ts';
@@ -51,14 +51,20 @@ function delimited(name: 'csv' | 'tsv', extensions: readonly string[], delimiter
       const types = JSON.parse(String(spec.types)) as Record<string, string>;
       const range = spec.end === undefined ? undefined : { start: Number(spec.start), end: Number(spec.end) };
       const part = range && { firstLine: Number(spec.firstLine), names: JSON.parse(String(spec.names)) as string[] };
+      let surveying: Promise<CsvSurvey> | undefined;
+      const survey = () => {
+        surveying ??= Here.bring(file, range, context).then((here) => surveyCsv(here, dialect, part));
+        return surveying;
+      };
       return deferred(
         () => assertSame(file),
         types,
         context,
         async () => {
-          const here = await Here.bring(file, range, context);
-          return releasing(here, () => csvRows(here, dialect, part, types, context));
+          const looked = await survey();
+          return releasing({ release: looked.close }, () => csvRows(looked, types, context));
         },
+        async () => uncheckedRows(await survey(), types),
       );
     },
   };
@@ -78,12 +84,12 @@ async function columnTypes(
   context: SourceContext,
 ): Promise<Record<string, string>> {
   if (Object.keys(columns).length > 0) return upperCased(columns);
-  const here = await Here.bring(file, undefined, context);
+  const survey = await surveyCsv(await Here.bring(file, undefined, context), dialect, undefined);
   try {
-    const clean = await cleanCsv(here, dialect, undefined);
+    const clean = await cleanCsv(survey);
     assertSeparated(file.path, clean.names, given);
-    return await inferTextTypes(textsOf(here, clean, dialect), clean.names, context);
+    return await inferTextTypes(textsOf(survey, clean), clean.names, context);
   } finally {
-    await here.release();
+    await survey.close();
   }
 }

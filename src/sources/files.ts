@@ -97,6 +97,7 @@ async function* findFiles(
     const store = storeOf(path, { ...options, root });
     let found = 0;
     for await (const file of store.find(path, { wanted: (name) => isKnown(name, options), signal })) {
+      signal.throwIfAborted();
       found++;
       if (seen?.has(file.path)) continue;
       seen?.add(file.path);

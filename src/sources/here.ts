@@ -5,12 +5,16 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { DrayageError } from '../base/errors.ts';
 import type { SourceContext } from '../model/source.ts';
+import { piecesOf } from '../store/pieces.ts';
 import type { Held } from '../store/spool.ts';
 import type { Range } from '../store/stored.ts';
 import type { FoundFile, Packing } from './format.ts';
 import { misnamed } from './misnamed.ts';
 
 const PIECE_BYTES = 1024 * 1024;
+/** What is looked at together: little enough to stay in the processor's cache, and a string of it among the young objects. */
+const BLOCK_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
 const HEAD_BYTES = 64;
 
 /** A text file, or a part of one, where DuckDB can read it. */
@@ -47,18 +51,13 @@ export class Here {
 
   /**
    * Its bytes, unpacked.
+   * @param brief whether each piece is done with when the next is asked for, so that its memory may be used again
    * @throws SOURCE_INVALID when it is not what its name says, or is packed and cut off or damaged
    */
-  async *bytes(): AsyncGenerator<Buffer> {
+  async *bytes({ brief = false } = {}): AsyncGenerator<Buffer> {
     let first = true;
-    const raw = createReadStream(this.path, { highWaterMark: PIECE_BYTES, signal: this.#signal });
-    const unpacked =
-      this.packing === 'gzip'
-        ? createGunzip({ chunkSize: PIECE_BYTES })
-        : createZstdDecompress({ chunkSize: PIECE_BYTES });
-    const stream = this.packing === 'none' ? raw : raw.on('error', (error) => unpacked.destroy(error)).pipe(unpacked);
     try {
-      for await (const piece of stream as AsyncIterable<Buffer>) {
+      for await (const piece of brief && this.packing === 'none' ? piecesOf(this.path, this.#signal) : this.#stream()) {
         const problem = first ? misnamed(piece.subarray(0, HEAD_BYTES)) : undefined;
         if (problem) throw this.invalid(problem, 'Replace the file, or leave it out of the path.');
         first = false;
@@ -66,6 +65,18 @@ export class Here {
       }
     } catch (error) {
       throw this.#explained(error);
+    }
+  }
+
+  async *#stream(): AsyncGenerator<Buffer> {
+    const raw = createReadStream(this.path, { highWaterMark: PIECE_BYTES, signal: this.#signal });
+    const unpacked =
+      this.packing === 'gzip'
+        ? createGunzip({ chunkSize: PIECE_BYTES })
+        : createZstdDecompress({ chunkSize: PIECE_BYTES });
+    const stream = this.packing === 'none' ? raw : raw.on('error', (error) => unpacked.destroy(error)).pipe(unpacked);
+    try {
+      yield* stream as AsyncIterable<Buffer>;
     } finally {
       raw.destroy();
     }
@@ -108,24 +119,37 @@ export class Here {
       return this.invalid(`is cut off: its ${this.packing} stream has no end`, hint, error);
     }
     if (/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) return this.invalid(`is not sound ${this.packing}: ${message}`, hint, error);
-    return this.invalid(`cannot be read: ${message}`, 'Check its permissions, and as whom Drayage runs.', error);
+    return new DrayageError('SOURCE_UNREADABLE', `${this.#file.path} cannot be read: ${message}`, {
+      where: { file: this.#file.path },
+      hint: 'Check its permissions, and as whom Drayage runs.',
+      cause: error,
+    });
   }
 }
 
 /** The compression that DuckDB is told, in place of what a file's name would tell it. */
 export const COMPRESSION: Readonly<Record<Packing, string>> = { none: 'uncompressed', gzip: 'gzip', zstd: 'zstd' };
 
-/** Pieces put together so that each ends with a line, except perhaps the last. */
+/**
+ * Pieces cut into blocks of whole lines, except perhaps the last, without copying more than the lines that lie in two
+ * pieces. A block is good until the next one is asked for, if a piece is.
+ */
 export async function* wholeLines(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let rest: Buffer[] = [];
   for await (const piece of pieces) {
-    const end = piece.lastIndexOf(0x0a) + 1;
-    if (end === 0) {
-      rest.push(piece);
-      continue;
+    let start = piece.indexOf(NEWLINE) + 1;
+    if (start > 0 && rest.length > 0) {
+      yield Buffer.concat([...rest, piece.subarray(0, start)]);
+      rest = [];
+    } else start = 0;
+    const end = piece.lastIndexOf(NEWLINE) + 1;
+    while (start < end) {
+      const last = piece.lastIndexOf(NEWLINE, Math.min(start + BLOCK_BYTES, end) - 1);
+      const next = (last >= start ? last : piece.indexOf(NEWLINE, start)) + 1;
+      yield piece.subarray(start, next);
+      start = next;
     }
-    yield rest.length === 0 ? piece.subarray(0, end) : Buffer.concat([...rest, piece.subarray(0, end)]);
-    rest = end < piece.length ? [piece.subarray(end)] : [];
+    if (start < piece.length) rest.push(Buffer.from(piece.subarray(start)));
   }
   if (rest.length > 0) yield Buffer.concat(rest);
 }

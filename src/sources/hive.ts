@@ -49,7 +49,9 @@ export async function withHive(
   }
   const names = wanted.map(([name]) => quoteLiteral(name)).join(', ');
   const relation = `select columns(name -> name not in (${names})), ${columns.join(', ')} from (${opened.relation})`;
-  return { ...opened, relation };
+  // Of a column that gives way to one of the path, nobody reads every value.
+  const { unchecked: _, ...rest } = opened;
+  return { ...rest, relation };
 }
 
 /** Names of folders are percent-encoded where they hold what a path cannot. */

@@ -27,6 +27,8 @@ export interface CleanLines {
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
+const BRACE = 0x7b;
+const BOM = Buffer.of(0xef, 0xbb, 0xbf);
 /** The column separator that the line reader is given. */
 const SEPARATOR = 0x01;
 
@@ -44,13 +46,13 @@ export async function cleanLines(here: Here, { lenient, exact, isJson }: CleanOp
   let returns = false;
   let lines = 0;
   let longest = 0;
-  for await (const block of wholeLines(here.bytes())) {
+  for await (const block of wholeLines(here.bytes({ brief: true }))) {
     plain &&= !cleaner.isIrregular(block);
     returns ||= block.includes(RETURN);
     for (let start = 0; start < block.length; ) {
       const end = lineEnd(block, start);
-      // A blank line is none to some readers, and then the numbers are no longer right.
-      if (end === start || (end === start + 1 && block[start] === RETURN)) plain = false;
+      // A blank line is none to some readers, and then the numbers are no longer right; null is a row of nulls to DuckDB.
+      if (block[start] !== BRACE && !opensObject(block.subarray(start, end), lines === 0)) plain = false;
       longest = Math.max(longest, end - start);
       lines++;
       start = end + 1;
@@ -59,7 +61,7 @@ export async function cleanLines(here: Here, { lenient, exact, isJson }: CleanOp
   if (plain || !(returns || cleaner.metIrregular)) return { path: here.path, untouched: true, lines, longest, plain };
   let longestCopy = 0;
   async function* cleaned() {
-    for await (const block of wholeLines(here.bytes())) {
+    for await (const block of wholeLines(here.bytes({ brief: true }))) {
       const { bytes, longest: copied } = cleaner.clean(block);
       longestCopy = Math.max(longestCopy, copied);
       yield bytes;
@@ -67,6 +69,13 @@ export async function cleanLines(here: Here, { lenient, exact, isJson }: CleanOp
   }
   const path = await here.write('lines', cleaned());
   return { path, untouched: false, lines, longest: longestCopy, plain: false };
+}
+
+/** Whether the first token of a line is a brace. */
+function opensObject(line: Buffer, first: boolean): boolean {
+  let at = first && line.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
+  while (line[at] === 0x20 || line[at] === 0x09) at++;
+  return line[at] === BRACE;
 }
 
 function lineEnd(block: Buffer, start: number): number {

@@ -3,7 +3,7 @@ import type { Duck } from '../duckdb/instance.ts';
 import { rows, scan } from '../duckdb/scan.ts';
 import { NULL_TYPE, quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
-import type { Made } from './deferred.ts';
+import type { Attempt, Made } from './deferred.ts';
 import { COMPRESSION, type Here } from './here.ts';
 import { type CleanLines, cleanLines, MARKED } from './json-clean.ts';
 import { pathTo } from './json-infer.ts';
@@ -20,32 +20,78 @@ export interface LineOptions {
   firstLine: number;
 }
 
+/** A file, and what is being found out about its lines. */
+export interface LineSurvey {
+  here: Here;
+  look: Promise<CleanLines>;
+  close(): Promise<void>;
+}
+
+/** Begins to look at the lines. @param here given back when the survey is closed */
+export function surveyLines(here: Here, options: LineOptions): LineSurvey {
+  const look = cleanLines(here, { ...cleaning(options), exact: false });
+  // Whoever asks is told.
+  look.catch(() => undefined);
+  const close = async () => {
+    await look.catch(() => undefined);
+    await here.release();
+  };
+  return { here, look, close };
+}
+
+const cleaning = ({ types, lenient }: LineOptions) => ({ lenient, isJson: (name: string) => types[name] === 'JSON' });
+
+const numbered = ({ firstLine }: LineOptions) => `row_number() over () + ${firstLine - 1} as ${quoteIdentifier(ROW)}`;
+
+/** The rows of lines that are taken to be without fault, while that is being found out. */
+export function uncheckedRows({ here, look, close }: LineSurvey, options: LineOptions): Attempt {
+  const { read, misfits, numbers } = conditions(options);
+  const list = Object.entries(options.types).map(([name, type]) => {
+    const column = quoteIdentifier(name);
+    return read[name] === type ? column : `${column}::${type} as ${column}`;
+  });
+  const unsound = [...misfits, ...numbers].join(' or ') || 'false';
+  const sound = `case when ${unsound} then error('a line has to be looked at') else true end`;
+  const doubt = new AbortController();
+  const expected = look.then(
+    ({ plain, lines }) => {
+      if (plain && lines > 0) return lines;
+      doubt.abort();
+      return undefined;
+    },
+    () => doubt.abort(),
+  );
+  return {
+    relation: `select ${list.join(', ')}, ${numbered(options)} from ${reader(here, read)} where ${sound}`,
+    unchecked: { doubt: doubt.signal, sure: async (lines) => (await expected) === lines },
+    close,
+  };
+}
+
 /**
  * The rows of JSON Lines. There are two roads: DuckDB's own reader when every line is a row without fault, which is found
  * out first; otherwise lines are read raw and taken apart one by one, so that a bad one is rejected by its number, and
  * never becomes a row of nulls.
  */
-export async function jsonRows(here: Here, options: LineOptions, context: SourceContext): Promise<Made> {
-  const { types, lenient, firstLine } = options;
-  const isJson = (name: string) => types[name] === 'JSON';
-  const close = () => here.release();
+export async function jsonRows(
+  { here, look, close }: LineSurvey,
+  options: LineOptions,
+  context: SourceContext,
+): Promise<Made> {
+  const { types } = options;
   // One reads on this thread, the other on DuckDB's.
-  const [first, found] = await Promise.all([
-    cleanLines(here, { lenient, isJson, exact: false }),
-    check(here, options, context.duck),
-  ]);
+  const [first, found] = await Promise.all([look, check(here, options, context.duck)]);
   const sound = first.plain && first.lines > 0 && found?.lines === first.lines && found.misfits === 0;
-  const clean = sound && found.numbers === 0 ? first : await cleanLines(here, { lenient, isJson, exact: true });
-  const number = `row_number() over () + ${firstLine - 1} as ${quoteIdentifier(ROW)}`;
+  const clean = sound && found.numbers === 0 ? first : await cleanLines(here, { ...cleaning(options), exact: true });
   if (sound && clean.plain) {
-    const list = Object.keys(options.types).map(quoteIdentifier).join(', ');
-    const relation = `select ${list}, ${number} from ${reader(here, types)}`;
+    const list = Object.keys(types).map(quoteIdentifier).join(', ');
+    const relation = `select ${list}, ${numbered(options)} from ${reader(here, types)}`;
     return { relation, faults: async function* () {}, close };
   }
   const lines = rawLines(here, clean, options);
   const bad = badLine(options);
   return {
-    relation: `select ${values(options.types)}, row as ${quoteIdentifier(ROW)} from (${lines}) where not (${bad})`,
+    relation: `select ${values(types)}, row as ${quoteIdentifier(ROW)} from (${lines}) where not (${bad})`,
     faults: () => faults(context, `select row, line, ${problem(options)} as problem from (${lines}) where ${bad}`),
     close,
   };
@@ -77,6 +123,10 @@ function reader(here: Here, types: Types): string {
   return `read_json(${quotePath(here.path)}, ${options.join(', ')})`;
 }
 
+/** Texts are compared by their bytes, which spares most of them the pattern. */
+const mayBeNumber = (text: string) =>
+  `(case when ${text} >= '-' and ${text} < ':' then regexp_full_match(${text}, '-?[0-9][0-9.eE+-]*') else false end)`;
+
 interface Checked {
   lines: number;
   /** Values that are not exactly what their column's type can hold. */
@@ -85,24 +135,35 @@ interface Checked {
   numbers: number;
 }
 
-/** What DuckDB's own reader makes of every line; undefined when it does not take one of them. */
-async function check(here: Here, { types, declared }: LineOptions, duck: Duck): Promise<Checked | undefined> {
-  if (!Object.values(types).every((type) => PLAIN_TYPES.test(type))) return undefined;
+/** Whether DuckDB's own reader may be the one to read them. */
+export const isPlain = ({ types }: LineOptions) => Object.values(types).every((type) => PLAIN_TYPES.test(type));
+
+/** How columns are read to be looked at, and what is true of their values that DuckDB's reader may not give as they are. */
+function conditions({ types, declared }: LineOptions) {
   const read: Record<string, string> = {};
-  const [misfits, numbers, others]: [string[], string[], string[]] = [[], [], []];
+  const [misfits, numbers]: [string[], string[]] = [[], []];
   for (const [name, type] of Object.entries(types)) {
     const column = quoteIdentifier(name);
     read[name] = CHECKED_TYPES.test(type) ? 'VARCHAR' : type;
     misfits.push(...misfitsOf({ name, type, text: column }).map(({ condition }) => condition));
     // A text column that was found out holds texts alone.
-    if (type === 'VARCHAR' && declared) numbers.push(`regexp_full_match(${column}, '-?[0-9][0-9.eE+-]*')`);
-    else if (type === 'JSON') numbers.push(`regexp_matches(${column}::varchar, '[0-9]')`);
+    if (type === 'VARCHAR' && declared) numbers.push(mayBeNumber(column));
+    else if (type === 'JSON') numbers.push(`coalesce(regexp_matches(${column}::varchar, '[0-9]'), false)`);
     else if (/DECIMAL/.test(type))
-      numbers.push(`(len(${column}) > 16 and regexp_matches(${column}, '^-?[0-9][0-9.]{15}'))`);
-    // A column that nobody asks for is not looked at.
-    else if (read[name] === type) others.push(`0 * count(${column})`);
+      numbers.push(`coalesce(len(${column}) > 16 and regexp_matches(${column}, '^-?[0-9][0-9.]{15}'), false)`);
   }
-  const countOf = (conditions: string[]) => `count(*) filter (where ${conditions.join(' or ') || 'false'})`;
+  return { read, misfits, numbers };
+}
+
+/** What DuckDB's own reader makes of every line; undefined when it does not take one of them. */
+async function check(here: Here, options: LineOptions, duck: Duck): Promise<Checked | undefined> {
+  if (!isPlain(options)) return undefined;
+  const { read, misfits, numbers } = conditions(options);
+  // A column that nobody asks for is not looked at.
+  const others = Object.entries(options.types)
+    .filter(([name, type]) => read[name] === type && !/^(VARCHAR|JSON)$/.test(type))
+    .map(([name]) => `0 * count(${quoteIdentifier(name)})`);
+  const countOf = (some: string[]) => `count(*) filter (where ${some.join(' or ') || 'false'})`;
   const query = `select count(*) + ${others.join(' + ') || '0'} as lines, ${countOf(misfits)} as misfits, ${countOf(numbers)} as numbers
     from ${reader(here, read)}`;
   try {

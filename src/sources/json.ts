@@ -5,7 +5,7 @@ import type { FileFormat, FoundFile } from './format.ts';
 import { Here } from './here.ts';
 import { elementLines } from './json-elements.ts';
 import { inferJsonTypes } from './json-infer.ts';
-import { jsonRows } from './json-rows.ts';
+import { jsonRows, surveyLines } from './json-rows.ts';
 import { releasing } from './jsonl.ts';
 import { assertSame, fileFingerprint, pinsOf } from './pinned.ts';
 import { upperCased } from './text-types.ts';
@@ -38,14 +38,12 @@ export const json: FileFormat = {
 
   async open(file, spec, { lenient, columns }, context) {
     const types = JSON.parse(String(spec.types)) as Record<string, string>;
+    const options = { types, declared: Object.keys(columns).length > 0, lenient, firstLine: 1 };
     return deferred(
       () => assertSame(file),
       types,
       context,
-      () =>
-        withElements(file, context, (here) =>
-          jsonRows(here, { types, declared: Object.keys(columns).length > 0, lenient, firstLine: 1 }, context),
-        ),
+      () => withElements(file, context, (here) => jsonRows(surveyLines(here, options), options, context)),
     );
   },
 };

@@ -4,7 +4,7 @@ import { deferred } from './deferred.ts';
 import type { FileFormat, FoundFile } from './format.ts';
 import { Here } from './here.ts';
 import { inferJsonTypes } from './json-infer.ts';
-import { jsonRows } from './json-rows.ts';
+import { isPlain, jsonRows, type LineSurvey, surveyLines, uncheckedRows } from './json-rows.ts';
 import { lineRanges } from './line-ranges.ts';
 import { assertSame, fileFingerprint, pinsOf } from './pinned.ts';
 import { upperCased } from './text-types.ts';
@@ -36,16 +36,21 @@ export const jsonl: FileFormat = {
     const types = JSON.parse(String(spec.types)) as Record<string, string>;
     const [start, end, firstLine] = [Number(spec.start), Number(spec.end), Number(spec.firstLine)];
     const range = start === 0 && end === file.size ? undefined : { start, end };
+    const options = { types, declared: Object.keys(columns).length > 0, lenient, firstLine };
+    let surveying: Promise<LineSurvey> | undefined;
+    const survey = () => {
+      surveying ??= Here.bring(file, range, context).then((here) => surveyLines(here, options));
+      return surveying;
+    };
     return deferred(
       () => assertSame(file),
       types,
       context,
       async () => {
-        const here = await Here.bring(file, range, context);
-        return releasing(here, () =>
-          jsonRows(here, { types, declared: Object.keys(columns).length > 0, lenient, firstLine }, context),
-        );
+        const looked = await survey();
+        return releasing({ release: looked.close }, () => jsonRows(looked, options, context));
       },
+      isPlain(options) ? async () => uncheckedRows(await survey(), options) : undefined,
     );
   },
 };
@@ -67,7 +72,7 @@ async function columnTypes(
 }
 
 /** Gives back what was brought here when nothing comes of it. */
-export async function releasing<Result>(here: Here, make: () => Promise<Result>): Promise<Result> {
+export async function releasing<Result>(here: Pick<Here, 'release'>, make: () => Promise<Result>): Promise<Result> {
   try {
     return await make();
   } catch (error) {

@@ -1,4 +1,4 @@
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, locate } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { rows as queryRows } from '../duckdb/scan.ts';
@@ -169,6 +169,8 @@ async function ask(place: string, file: FoundFile, { duck }: SourceContext, quer
   try {
     return await duck.use((connection) => queryRows(connection, query(quotePath(place))));
   } catch (error) {
+    const isOther = error instanceof DrayageError && (error.transient || /permission denied/i.test(error.message));
+    if (isOther) throw locate(error, { file: file.path });
     throw new DrayageError('SOURCE_INVALID', `The Parquet file cannot be read: ${(error as Error).message}`, {
       where: { file: file.path },
       hint: 'Mend or remove the file.',

@@ -6,7 +6,7 @@ import { toJson } from '../base/json.ts';
 import type { PartitionPlan, Source, SourceContext, SourceFault, SourceRecord } from '../model/source.ts';
 import { type Anchor, readAnchor, readNode } from './session/anchor.ts';
 import type { Entry } from './session/container.ts';
-import { type FoundSession, findPaths, findSession } from './session/find.ts';
+import { type FoundPath, type FoundSession, findPaths, findSession } from './session/find.ts';
 import { Graph, type SessionEnd } from './session/graph.ts';
 import { Unreadable } from './session/python.ts';
 
@@ -48,8 +48,11 @@ export function session({ path, endFields = [] }: SessionOptions): Source<Sessio
   return {
     description: paths.join(', '),
 
-    async *enumerate({ root }) {
-      for (const found of await findPaths(paths, root)) yield await planOf(found, root);
+    async *enumerate({ root, signal }) {
+      for (const found of await findPaths(paths, root, signal)) {
+        signal.throwIfAborted();
+        yield await planOf(found, root);
+      }
     },
 
     async open({ spec }, context) {
@@ -65,9 +68,10 @@ export function session({ path, endFields = [] }: SessionOptions): Source<Sessio
   };
 }
 
-async function planOf(path: string, root: string): Promise<PartitionPlan> {
+async function planOf({ path, problem: known }: FoundPath, root: string): Promise<PartitionPlan> {
   const plan = { key: path, file: path, shape: '', rows: null };
   try {
+    if (known) throw known;
     const { pins, bytes } = await findSession(path, root);
     return { ...plan, fingerprint: digest(path, pins), bytes, spec: { path, pins } };
   } catch (problem) {
@@ -106,6 +110,7 @@ async function* recordsOf(
       }
     }
     for (const { row: number, edge, source, target } of graph.edges()) {
+      signal.throwIfAborted();
       yield recordOf(number, { ...commonOf(edge), kind: 'edge', source, target, undirected: edge.undirected ?? false });
     }
   } finally {

@@ -28,6 +28,7 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
   }
   return {
     description: members.map(([, { description }]) => description).join(', '),
+    ...snapshotOf(members.map(([, source]) => source)),
     columns: async (context) => union(await columnsOf(members, context)),
     async *enumerate(context) {
       const each = await columnsOf(members, context);
@@ -40,7 +41,7 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
             key: `${origin}: ${plan.key}`,
             fingerprint: digest(origin, plan.fingerprint),
             shape: digest(plan.shape, list),
-            spec: { origin, list, plan: JSON.stringify(plan) },
+            spec: { origin, list, plan: JSON.stringify(plan.unversioned ? { ...plan, fingerprint: '' } : plan) },
           };
         }
       }
@@ -48,10 +49,17 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
     async open({ spec }, context) {
       const opened = await sources[String(spec.origin)]!.open(JSON.parse(String(spec.plan)), context);
       if (!('relation' in opened)) throw new Error(`${spec.origin} gives records`);
-      const { declared: _, ...partition } = opened;
+      const { declared: _, unchecked: __, ...partition } = opened;
       return { ...partition, relation: `select ${spec.list}, ${quoteIdentifier(ROW)} from (${opened.relation})` };
     },
   };
+}
+
+/** That of a lake is in its manifests. */
+function snapshotOf(sources: readonly ColumnedSource[]): Pick<ColumnedSource, 'snapshot'> {
+  const each = new Set(sources.flatMap(({ snapshot }) => snapshot ?? []));
+  if (each.size === 0) return {};
+  return { snapshot: each.has('partition') ? 'partition' : 'run' };
 }
 
 type Columns = Readonly<Record<string, string>>;

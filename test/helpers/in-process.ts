@@ -3,6 +3,7 @@ import { createEvents } from '../../src/base/events.ts';
 import { runProgress } from '../../src/control/views.ts';
 import { ENDED } from '../../src/model/state.ts';
 import { enqueue } from '../../src/runs/enqueue.ts';
+import type { RunKeeper } from '../../src/runs/keeper.ts';
 import { loadJob } from '../../src/runs/load-jobs.ts';
 import { prepareJob } from '../../src/runs/prepare.ts';
 import { type RunReport, reportRun } from '../../src/runs/report.ts';
@@ -16,12 +17,30 @@ export async function openDrayage(root: string, url: string, env: NodeJS.Process
   await ensureSchema(services);
   const boss = await openQueue(services, { supervise: true });
   const stop = new AbortController();
-  const working = work(services, boss, stop.signal);
+  const startWorker = () => {
+    const stopping = new AbortController();
+    const working = work(services, boss, AbortSignal.any([stop.signal, stopping.signal]));
+    return async () => {
+      stopping.abort();
+      await working;
+    };
+  };
+  let stopWorker = startWorker();
 
   return {
     services,
-    /** @throws what `enqueue` throws */
-    async run(job: string, params: Record<string, unknown>, force = true): Promise<RunReport> {
+    /**
+     * @param between what happens when the run is planned and no worker has begun with it
+     * @param keeper as of a producer that stays
+     * @throws what `enqueue` throws
+     */
+    async run(
+      job: string,
+      params: Record<string, unknown>,
+      force = true,
+      between?: () => Promise<unknown>,
+      keeper?: RunKeeper,
+    ): Promise<RunReport> {
       const prepared = prepareJob(await loadJob(root, job), params);
       const finished = new Set<number>();
       const { promise: ended, resolve } = Promise.withResolvers<void>();
@@ -31,8 +50,13 @@ export async function openDrayage(root: string, url: string, env: NodeJS.Process
         if (wanted !== undefined && finished.has(wanted)) resolve();
       };
       events.on('runFinished', note);
+      if (between) await stopWorker();
       try {
-        wanted = (await enqueue(services, boss, prepared, { force, signal: stop.signal })).run;
+        wanted = (await enqueue(services, boss, prepared, { force, keeper, signal: stop.signal })).run;
+        if (between) {
+          await between();
+          stopWorker = startWorker();
+        }
         if (!finished.has(wanted)) await ended;
         const progress = (await runProgress(services.db, wanted))!;
         if (!ENDED.includes(progress.state)) throw new Error(`run ${wanted} is ${progress.state}`);
@@ -43,7 +67,7 @@ export async function openDrayage(root: string, url: string, env: NodeJS.Process
     },
     async close() {
       stop.abort();
-      await working;
+      await stopWorker();
       await services.closers.close();
     },
   };

@@ -141,6 +141,38 @@ test('ids, times and contents are exactly those of the source', async () => {
   ).toEqual(times);
 });
 
+test('every item is in its table with all that it holds', async () => {
+  const of = (entity: string) =>
+    items
+      .filter(({ pk, sk }) => pk!.S !== 'USER#edge' && sk!.S!.startsWith(entity))
+      .map((item) => ({
+        ...Object.fromEntries(Object.entries(item).map(([name, value]) => [name, Object.values(value)[0]])),
+        user: item.pk!.S!.slice('USER#'.length),
+        ids: item.sk!.S!.split('#').slice(1),
+      })) as (Record<string, unknown> & { user: string; ids: string[] })[];
+  const inOrder = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(row)).sort();
+  const { rows: messages } = await database.pool.query({
+    text: `select m.user_id, c.source_id, m.source_id, m.role, m.content, m.feedback, m.is_user_filter_text
+      from messages m join conversations c on c.id = m.conversation_id where m.user_id <> 'edge'`,
+    rowMode: 'array',
+  });
+  const flag = (item: Record<string, unknown>) => item.is_user_filter_text ?? item.isUserFilterText ?? null;
+  expect(inOrder(messages)).toEqual(
+    inOrder(
+      of('MSG#').map((item) => [item.user, ...item.ids, item.role, item.content, item.feedback ?? null, flag(item)]),
+    ),
+  );
+  const { rows: conversations } = await database.pool.query({
+    text: `select user_id, source_id, title, is_active from conversations where user_id <> 'edge'`,
+    rowMode: 'array',
+  });
+  expect(inOrder(conversations)).toEqual(
+    inOrder(
+      of('CONV#').map((item) => [item.user, ...item.ids, item.title ?? null, item.is_active ?? item.isActive ?? true]),
+    ),
+  );
+});
+
 test('a second run reads nothing, and a changed user is loaded with no other row touched', async () => {
   const again = await run('--param', 'usersPerPartition=10');
   expect(again.partitions.skipped).toBe(again.partitions.total);

@@ -1,10 +1,11 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LOCAL_ENV, LocalDynamo } from '../../jobs/samples/dynalite.ts';
+import { explain } from '../../src/base/errors.ts';
 import { ExactNumber, parseJson, toJson } from '../../src/base/json.ts';
 import type { SourceContext } from '../../src/model/source.ts';
 import { dynamodb } from '../../src/sources/dynamodb/index.ts';
+import { dynamoError } from '../../src/store/dynamodb-errors.ts';
+import { startProxy } from '../helpers/dynamo-proxy.ts';
 import { openContext, plansOf, recordsOf, valuesOf } from '../helpers/source-context.ts';
 
 let dynamo: LocalDynamo;
@@ -206,51 +207,9 @@ test('what is wrong is said by name', async () => {
   expect(() => at('plain', { segments: 0 })).toThrow(/segments is not from 1/);
 });
 
-test('throttling is waited for; a refusal is told with what is needed', async () => {
-  await dynamo.createTable('throttled');
-  await dynamo.put('throttled', [{ pk: S('USER#1'), sk: S('A') }]);
-  let refusals = 0;
-  const refuse = (type: string) => ({
-    status: 400,
-    body: JSON.stringify({ __type: `com.amazonaws#${type}`, message: 'no' }),
-  });
-  const proxy = await startProxy(dynamo.endpoint, (operation) => {
-    if (operation === 'Scan' && refusals++ < 2) return refuse('ProvisionedThroughputExceededException');
-    return undefined;
-  });
-  const denied = await startProxy(dynamo.endpoint, (operation) =>
-    operation === 'Query' ? refuse('AccessDeniedException') : undefined,
-  );
-  try {
-    const through = ({ endpoint }: typeof proxy) => at('throttled', { endpoint, segments: 1 });
-    expect(await valuesOf(through(proxy), context)).toHaveLength(1);
-    expect(refusals).toBe(3);
-    await expect(valuesOf(through(denied), context)).rejects.toMatchObject({
-      code: 'STORE_DENIED',
-      hint: expect.stringMatching(/dynamodb:Query/),
-    });
-  } finally {
-    proxy.server.close();
-    denied.server.close();
-  }
+test('a throttle that lasts is worth another attempt, and tells what helps', () => {
+  const name = 'ProvisionedThroughputExceededException';
+  const error = dynamoError({ name, message: 'no' }, 'chats', new AbortController().signal);
+  expect(error).toMatchObject({ code: 'STORE_FAILED', transient: true, where: { file: 'chats' } });
+  expect(explain(error)).toMatch(/DynamoDB throttles the reads.*read capacity.*readUnits/);
 });
-
-/** A server in front of another one that answers some operations itself. */
-async function startProxy(
-  target: string,
-  answer: (operation: string) => { status: number; body: string } | undefined,
-): Promise<{ server: Server; endpoint: string }> {
-  const server = createServer(async (request, response) => {
-    const own = answer(String(request.headers['x-amz-target']).split('.')[1]!);
-    const body = Buffer.concat(await Array.fromAsync(request));
-    if (own) {
-      response.writeHead(own.status, { 'content-type': 'application/x-amz-json-1.0' }).end(own.body);
-      return;
-    }
-    const { host: _, connection: __, ...headers } = request.headers as Record<string, string>;
-    const passed = await fetch(target, { method: 'POST', headers, body });
-    response.writeHead(passed.status, { 'content-type': 'application/x-amz-json-1.0' }).end(await passed.text());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}

@@ -47,7 +47,7 @@ describe('CSV', () => {
     const csv = Buffer.concat([
       Buffer.from('a,b\n1,one\n2,two,too much\n3\n4,"fo"ur"\n5,fi"ve\n\n6,"s\nix"\nseven,x\n8,e'),
       Buffer.of(0xff),
-      Buffer.from('\n9,"never closed\n10,ten\n'),
+      Buffer.from('\n9,"never closed\n10,ten\n11,e\rlf\n'),
     ]);
     const { rows, faults } = await rowsOf(await write('bad.csv', csv), typed);
     expect(rows).toEqual([
@@ -62,6 +62,7 @@ describe('CSV', () => {
       [6, 'bad_quoting', '5,fi"ve'],
       [11, 'invalid_utf8', { base64: Buffer.from([...Buffer.from('8,e'), 0xff]).toString('base64') }],
       [12, 'bad_quoting', '9,"never closed'],
+      [14, 'bad_line_end', '11,e\rlf'],
       [10, 'wrong_type', { a: 'seven', b: 'x' }],
     ]);
   });

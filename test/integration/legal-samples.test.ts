@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
+import { compareRelations } from '../helpers/compare.ts';
 import type { TestDatabase } from '../helpers/database.ts';
 import type { TestProject } from '../helpers/project.ts';
 import { useWorkspace } from '../helpers/workspace.ts';
@@ -51,6 +52,38 @@ test('every sample arrives, with its six indexes, its defaults and its odd value
   expect(await value(`select count(*) from legal_samples where case_citation = ''`)).toBeGreaterThan(
     Number(source[0]!.n),
   );
+});
+
+test('every value is that of its file, and the table is the one that was asked for', async () => {
+  const blank = (name: string) => `coalesce(${name}, '') as ${name}`;
+  const files = `select id, question, answer, topic, difficulty, ${blank('case_citation')}, ${blank('reasoning')},
+    coalesce(jurisdiction, 'uk') as jurisdiction, batch_id, coalesce(sample_type, 'case_analysis') as sample_type
+    from read_parquet('${project.root}/data/legal/*.parquet', union_by_name = true)`;
+  const { source, table } = await compareRelations(duck, files, database.pool, 'legal_samples');
+  expect(source.n).toBe('7540');
+  expect(table).toEqual(source);
+  const { rows } = await database.pool.query(
+    `select attname || ' ' || format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end
+       || coalesce(' ' || pg_get_expr(adbin, adrelid), '') as c
+     from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum
+     where attrelid = 'legal_samples'::regclass and attnum > 0 order by attnum`,
+  );
+  expect(rows.map(({ c }) => c)).toEqual([
+    'id character varying(200) not null',
+    'question text not null',
+    'answer text not null',
+    'topic character varying(200) not null',
+    'difficulty character varying(50) not null',
+    'case_citation text not null',
+    'reasoning text not null',
+    `jurisdiction character varying(50) 'uk'::character varying`,
+    'batch_id character varying(100)',
+    `sample_type character varying(50) 'case_analysis'::character varying`,
+    'created_at timestamp with time zone not null now()',
+    'updated_at timestamp with time zone not null now()',
+  ]);
+  const verified = await project.dray(['verify', '--sample', '100', '--json']);
+  expect(JSON.parse(verified.stdout)).toMatchObject({ ok: true, sample: { checked: 100, different: 0 } });
 });
 
 test('the same samples from JSON Lines are the same rows, and none of them is touched', async () => {

@@ -98,8 +98,13 @@ export default defineJob({
   expect(rows).toEqual([{ took: '91:41:00', tags: 3 }]);
 });
 
-test('Ctrl-C gives the work back, and the next run goes on', async () => {
-  await shop.pool.query('create table slow as select i as id from generate_series(1, 500) i');
+test.each([
+  ['Ctrl-C, twice', ['SIGINT', 'SIGINT'], 130],
+  ['kill -9', ['SIGKILL'], null],
+] as const)('%s ends the statement at the source, and nothing is loaded', async (_, signals, code) => {
+  await shop.pool.query(
+    'drop table if exists slow cascade; create table slow as select i as id from generate_series(1, 500) i',
+  );
   await shop.pool.query(`create view slowly as select id, pg_sleep(0.1)::text as slept from slow`);
   const child = project.spawn(['copy', '--table', 'slowly', '--from', 'SHOP_URL', '--to', 'slowly', '--key', 'id']);
   const exited = new Promise((resolve) => child.on('close', resolve));
@@ -107,9 +112,8 @@ test('Ctrl-C gives the work back, and the next run goes on', async () => {
   child.stderr.resume();
   const copying = `select count(*)::int from pg_stat_activity where datname = current_database() and application_name = 'dray source' and query like 'copy%' and state = 'active'`;
   await expect.poll(async () => (await shop.pool.query(copying)).rows[0].count, { timeout: 20_000 }).toBe(1);
-  child.kill('SIGINT');
-  child.kill('SIGINT');
-  expect(await exited).toBe(130);
+  for (const signal of signals) child.kill(signal);
+  expect(await exited).toBe(code);
   await expect.poll(async () => (await shop.pool.query(copying)).rows[0].count, { timeout: 20_000 }).toBe(0);
   expect((await database.pool.query('select count(*)::int from slowly')).rows).toEqual([{ count: 0 }]);
 });

@@ -1,17 +1,16 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ROW, type SourceContext } from '../../src/model/source.ts';
 import { files } from '../../src/sources/files.ts';
 import type { FilesOptions } from '../../src/sources/format.ts';
 import { s3Store } from '../../src/store/s3.ts';
-import { asNobody } from '../helpers/as-nobody.ts';
 import { samples, WRITERS } from '../helpers/formats.ts';
-import { openContext, openRelation, plansOf, readAll, readPlan } from '../helpers/read-source.ts';
+import { openContext, plansOf, readAll, readPlan } from '../helpers/read-source.ts';
 import { S3_ENV, type S3Server, startS3 } from '../helpers/s3.ts';
 
-/** What every format does, wherever its files lie. */
+/** What every format does with its rows, wherever its files lie; what all sources do is in test/contract. */
 const COLUMNS = { id: 'INTEGER', name: 'VARCHAR' };
 const BUCKET = 'contract';
 
@@ -28,7 +27,6 @@ beforeAll(async () => {
   context = opened.context;
 });
 afterEach(async () => {
-  server.interfere(undefined);
   // Whatever happened, nothing stays behind.
   expect(await opened.spooled()).toEqual([]);
 });
@@ -44,14 +42,12 @@ const STORES = {
     pathOf: (name: string) => name,
     options: () => ({}),
     put: (name: string, content: Uint8Array) => writeFile(join(root, name), content),
-    forbid: (name: string) => chmod(join(root, name), 0o000),
   },
   s3: {
     pathOf: (name: string) => `s3://${BUCKET}/${name}`,
     options: (): FilesOptions => ({ s3: { endpoint: server.endpoint } }),
     put: (name: string, content: Uint8Array) =>
       s3Store({ endpoint: server.endpoint }).put({ bucket: BUCKET, key: name }, content),
-    forbid: async () => server.interfere(() => 'forbid'),
   },
 };
 
@@ -59,7 +55,7 @@ const CASES = Object.keys(WRITERS).flatMap((ending) =>
   (['local', 's3'] as const).map((place) => ({ ending, place, ...STORES[place] })),
 );
 
-describe.each(CASES)('$ending, $place', ({ ending, place, pathOf, options, put, forbid }) => {
+describe.each(CASES)('$ending, $place', ({ ending, place, pathOf, options, put }) => {
   const name = (base: string) => `${base}-${ending.replaceAll('.', '-')}.${ending}`;
   const source = (base: string, more: FilesOptions = { columns: COLUMNS }) =>
     files(pathOf(name(base)), { ...options(), ...more });
@@ -80,47 +76,6 @@ describe.each(CASES)('$ending, $place', ({ ending, place, pathOf, options, put, 
     expect(await numbers('good')).toEqual(samples(5000).map(({ id }) => id - 1 + first));
   });
 
-  test('enumerating again gives the same partitions, and other content another fingerprint', async () => {
-    await write('again', 100);
-    const first = await plansOf(source('again'), context);
-    expect(await plansOf(source('again'), context)).toEqual(first);
-    expect(first).toMatchObject([{ file: pathOf(name('again')), bytes: expect.any(Number) }]);
-    await write('again', 100, 1);
-    const [second] = await plansOf(source('again'), context);
-    expect(second!.fingerprint).not.toBe(first[0]!.fingerprint);
-  });
-
-  test('a file that changed after it was planned is not read', async () => {
-    await write('changed', 100);
-    const from = source('changed');
-    const [plan] = await plansOf(from, context);
-    await write('changed', 90, 7);
-    await expect(readPlan(from, plan!, context)).rejects.toMatchObject({ code: 'SOURCE_CHANGED', exit: 1 });
-  });
-
-  test('a file without rows gives none', async () => {
-    await write('empty', 0);
-    expect(await readAll(source('empty'), context)).toEqual([]);
-  });
-
-  test('a file that is not there is named', async () => {
-    await expect(plansOf(source('gone'), context)).rejects.toMatchObject({
-      code: 'SOURCE_MISSING',
-      message: expect.stringContaining(name('gone')),
-    });
-  });
-
-  test('a file that may not be read fails with what to do', async () => {
-    await write('forbidden', 10);
-    await forbid(name('forbidden'));
-    const reached = [root, context.disk.folder, dirname(context.disk.folder)];
-    const reading = asNobody(reached, () => readAll(source('forbidden', {}), context));
-    await expect(reading).rejects.toMatchObject({
-      code: expect.stringMatching(/STORE_DENIED|SOURCE_UNREADABLE|SOURCE_INVALID/),
-      hint: expect.any(String),
-    });
-  });
-
   test('a large file is cut, if its format can be, and loses and repeats nothing', async () => {
     await write('large', 20_000);
     const from = source('large', { columns: COLUMNS, partitionRows: 5000, partitionBytes: 100_000 });
@@ -136,26 +91,6 @@ describe.each(CASES)('$ending, $place', ({ ending, place, pathOf, options, put, 
     const lineOf = all.flatMap(({ rows }) => rows.map((row) => Number(row[ROW])));
     const first = ending === 'jsonl' || ending === 'parquet' ? 1 : 2;
     expect(lineOf).toEqual(samples(20_000).map(({ id }) => id - 1 + first));
-  });
-
-  test('a reading that is cancelled half-way stops', async () => {
-    await write('cancelled', 20_000);
-    const from = source('cancelled');
-    const [plan] = await plansOf(from, context);
-    const cancel = new AbortController();
-    const cut = { ...context, signal: cancel.signal };
-    const partition = await openRelation(from, plan!, cut);
-    try {
-      cancel.abort();
-      const reading = context.duck.use(async (connection) => {
-        await partition.prepare?.(`select * from (${partition.relation})`, connection);
-        await Array.fromAsync(partition.faults());
-        cut.signal.throwIfAborted();
-      });
-      await expect(reading).rejects.toThrow();
-    } finally {
-      await partition.close();
-    }
   });
 });
 

@@ -1,4 +1,15 @@
-import { appendFile, chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -193,6 +204,32 @@ test('a folder and a glob give the sessions, and never the secrets beside them',
   }
   await expect(read('app/b.session.users.json')).rejects.toThrow(/hashes and tokens, and is never imported/);
   await expect(read('app/a.session')).resolves.toHaveLength(5);
+});
+
+test('a link that leads out of its folder is refused alone, and one that runs in a circle leads nowhere', async () => {
+  const folder = join(root, 'links/inside');
+  await mkdir(folder, { recursive: true });
+  for (const name of ['links/outside.session', 'links/inside/good.session']) CONTAINERS.gdbm(join(root, name), ENTRIES);
+  await symlink(join(root, 'links/outside.session'), join(folder, 'stray.session'));
+  await symlink(folder, join(folder, 'circle'));
+  await symlink(join(folder, 'good.session'), join(folder, 'twin.session'));
+  const plans = await Array.fromAsync(session({ path: 'links/inside' }).enumerate(contextOf(root)));
+  expect(plans.map(({ key, problem }) => [key, problem?.code])).toEqual([
+    ['links/inside/good.session', undefined],
+    ['links/inside/stray.session', 'SOURCE_INVALID'],
+    ['links/inside/twin.session', undefined],
+  ]);
+});
+
+test('a folder that may not be looked into is told, and what lies in it is not passed over', async () => {
+  await mkdir(join(root, 'locked/inner'), { recursive: true });
+  CONTAINERS.gdbm(join(root, 'locked/inner/a.session'), ENTRIES);
+  await chmod(join(root, 'locked/inner'), 0o000);
+  for (const path of ['locked', 'locked/**/*.session']) {
+    const reading = asNobody([root], () => Array.fromAsync(session({ path }).enumerate(contextOf(root))));
+    await expect(reading).rejects.toMatchObject({ code: 'SOURCE_UNREADABLE', where: { file: 'locked/inner' } });
+  }
+  await chmod(join(root, 'locked/inner'), 0o755);
 });
 
 test.each([

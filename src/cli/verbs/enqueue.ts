@@ -29,14 +29,16 @@ export const enqueue: Verb = {
       if (!prepared) return producer.resumePlanning(services, boss, resumed!, signal);
       return producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
     });
-    const { run, partitions, pending, skipped, failed, added } = enqueued;
+    const { run, partitions, pending, skipped, failed, added, snapshot } = enqueued;
     out.answer(enqueued, () => {
       const what = added === undefined ? [] : [`${plural(added, 'partition')} added`];
       const parts = [...what, `${plural(pending, 'partition')} ${added === undefined ? 'enqueued' : 'to load'}`];
       if (skipped > 0) parts.push(`${skipped} unchanged`);
       if (failed > 0) parts.push(`${failed} that cannot be loaded`);
       const next = pending > 0 ? `"dray work" loads them` : 'Nothing is left to load';
-      return `Run ${run}: ${parts.join(', ')}, of ${partitions}. ${next}; "dray status ${run}" shows how far it is.`;
+      const moments =
+        snapshot === 'partition' && pending > 1 ? ' Each partition sees the moment at which it is read.' : '';
+      return `Run ${run}: ${parts.join(', ')}, of ${partitions}.${moments} ${next}; "dray status ${run}" shows how far it is.`;
     });
     return failed > 0 ? EXIT.failures : EXIT.done;
   },

@@ -21,6 +21,8 @@ interface PlannedPartition {
 interface Plan {
   job: string;
   source: string;
+  /** Where the source is a database: how far one snapshot of it reaches. */
+  snapshot?: 'run' | 'partition';
   targets: { table: string; exists: boolean; mode: string }[];
   partitions: PlannedPartition[];
   mappings: ColumnMapping[][];
@@ -130,6 +132,7 @@ async function planned(
   return {
     job: prepared.job.name,
     source: prepared.source.description,
+    ...(prepared.source.snapshot ? { snapshot: prepared.source.snapshot } : {}),
     targets: [...tables, ...datasets],
     partitions: partitions.map(({ fingerprint, ...rest }) => ({ ...rest, loaded: there.has(fingerprint) })),
     mappings: planner.mappings(),
@@ -137,7 +140,13 @@ async function planned(
   };
 }
 
-function describe({ job, source, targets, partitions, mappings, sample }: Plan, concurrency: number): string {
+/** What partitions of a database see of what is written to it meanwhile. */
+const MOMENTS = {
+  run: '"dray run" reads them all at one moment; until then the table can be neither altered nor truncated. "dray enqueue": each at its own.',
+  partition: 'Each is read at a moment of its own.',
+};
+
+function describe({ job, source, snapshot, targets, partitions, mappings, sample }: Plan, concurrency: number): string {
   const rows = partitions.reduce((sum, partition) => sum + (partition.rows ?? 0), 0);
   const size = partitions.reduce((sum, partition) => sum + (partition.bytes ?? 0), 0);
   const unknown = partitions.some((partition) => partition.rows === null) ? ' at least' : '';
@@ -153,6 +162,7 @@ function describe({ job, source, targets, partitions, mappings, sample }: Plan, 
     ]),
   ];
   if (partitions.length > PARTITIONS_SHOWN) parts.push(`… and ${count(partitions.length - PARTITIONS_SHOWN)} more`);
+  if (snapshot && partitions.length > 1) parts.push(MOMENTS[snapshot]);
   for (const mapping of mappings) {
     parts.push(
       table(mapping, [

@@ -27,16 +27,19 @@ export const run: Verb = {
 export async function runPrepared(invocation: Invocation, prepared: PreparedJob): Promise<number> {
   const { config, options, out, signal } = invocation;
   const report = await withServices(invocation, { loads: config.concurrency }, async (services) => {
-    const [{ openQueue }, producer, { work }] = await Promise.all([
+    const [{ openQueue }, producer, { work }, { RunKeeper }] = await Promise.all([
       import('../../runs/services.ts'),
       import('../../runs/enqueue.ts'),
       import('../../runs/worker/work.ts'),
+      import('../../runs/keeper.ts'),
     ]);
     const boss = await openQueue(services, { supervise: true });
-    const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
+    const keeper = new RunKeeper();
+    services.closers.add(() => keeper.close());
+    const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), keeper, signal });
     const ended = new AbortController();
     await Promise.all([
-      watch(services, enqueued.run, invocation).finally(() => ended.abort()),
+      watch(services, enqueued.run, invocation, keeper).finally(() => ended.abort()),
       work(services, boss, AbortSignal.any([signal, ended.signal])),
     ]);
     const { countTable } = await import('../../runs/report.ts');
@@ -60,12 +63,19 @@ function isAtRest({ state, partitions }: RunReport): boolean {
   return state === 'paused' && partitions.running === 0;
 }
 
-/** Shows the progress until the run has ended or the process is asked to stop. */
-async function watch(services: Services, id: number, { signal, out }: Invocation): Promise<void> {
+/** Shows the progress until the run has ended or the process is asked to stop. @param keeper closed when all is read */
+async function watch(
+  services: Services,
+  id: number,
+  { signal, out }: Invocation,
+  keeper: { close(): Promise<void> },
+): Promise<void> {
   const line = new LiveText(out);
   for (;;) {
     const report = await currentReport(services, id);
     line.show(progressLine(report));
+    // The end of the run may wait for what is kept: an index that is built concurrently, a table that is exchanged.
+    if (report.state === 'finalizing') await keeper.close();
     if (signal.aborted || isEnded(report) || isAtRest(report)) {
       line.clear();
       return;

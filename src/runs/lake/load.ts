@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -19,14 +18,16 @@ import {
   type RejectedRow,
   rejectedRows,
   type WriteRequest,
+  type Written,
   type WrittenFile,
   writeParquet,
 } from '../../lake/write.ts';
 import type { Route } from '../../model/route.ts';
 import type { KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../../model/sink.ts';
-import type { Source, SourceContext } from '../../model/source.ts';
+import type { Source, SourceContext, Unchecked } from '../../model/source.ts';
 import { Checksum } from '../../postgres/checksum.ts';
 import { kyselyOnClient } from '../../postgres/kysely.ts';
+import { sha256Of } from '../../store/pieces.ts';
 import type { Place } from '../../store/place.ts';
 import type { PartitionOutcome } from '../commit.ts';
 import { keepFaults, NOTHING, planOf } from '../load.ts';
@@ -110,6 +111,7 @@ async function fill(load: LakeLoad, opened: Opened, folder: string, total: Total
   }
   total.add(await keepFaults(opened, keepRejects));
   await opened.assertUnchanged();
+  total.warnings.push(...opened.warnings());
   for (const { checksum } of entered) total.checksum.addSum(checksum.slice(0, 16));
   const tx = kyselyOnClient<ControlSchema>(client);
   await keepColumns(tx, run.lake, entered, columns);
@@ -143,9 +145,32 @@ async function fromRelation(
 ): Promise<Filled> {
   const { connection, columns: given, query, numbered, prepare } = await opened.query(transform);
   const columns = storedColumns(given, target, dataset);
-  await prepare(query);
   const { signal } = load.context;
-  return written(load, { connection, dataset, target, query, columns, numbered, folder, signal });
+  const request = { connection, dataset, target, query, columns, numbered, folder, signal };
+  const unchecked = transform ? undefined : await opened.unchecked?.();
+  const filled = unchecked && (await writtenAtOnce(load, request, unchecked));
+  if (filled) return filled;
+  await prepare(query);
+  return written(load, request);
+}
+
+/** What went wrong with the reading, and may not go wrong once the content has been looked at. */
+const DOUBTFUL = ['TRANSFORM_FAILED', 'SOURCE_UNREADABLE'];
+
+/** @returns undefined when it has come to nothing */
+async function writtenAtOnce(load: LakeLoad, request: WriteRequest, unchecked: Unchecked): Promise<Filled | undefined> {
+  const { doubt, sure } = unchecked;
+  const signal = AbortSignal.any([request.signal, doubt]);
+  const found = await write(load, { ...request, signal, inOrder: true }).catch((error) => {
+    const doubtful = error instanceof DrayageError && DOUBTFUL.includes(error.code);
+    if (doubtful || (doubt.aborted && !request.signal.aborted)) return undefined;
+    throw error;
+  });
+  if (found && (await sure(found.files.reduce((sum, { rows }) => sum + rows, found.rejected)))) {
+    return kept(load, request, found);
+  }
+  await rm(request.folder, { recursive: true, force: true });
+  return undefined;
 }
 
 /** What functions give, by way of a text file: the one thing that DuckDB takes from outside and need not hold in memory. */
@@ -165,16 +190,35 @@ async function fromBatches(
   return duck.use(async (connection) => {
     const query = textQuery(file, rows);
     const columns = storedColumns(textColumns(reading.schema), target, dataset);
-    return written(load, { connection, dataset, target, query, columns, numbered: true, folder, signal });
+    return written(load, {
+      connection,
+      dataset,
+      target,
+      query,
+      columns,
+      numbered: true,
+      inOrder: true,
+      folder,
+      signal,
+    });
   });
 }
 
 async function written(load: LakeLoad, request: WriteRequest): Promise<Filled> {
+  return kept(load, request, await write(load, request));
+}
+
+async function write(load: LakeLoad, request: WriteRequest): Promise<Written> {
   const needed = neededMb(request.columns);
   // What the source needed so far to give so many columns makes room for what DuckDB needs.
   if (needed > 0) sweepAll(0);
-  await load.context.duck.reserve(request.connection, needed);
-  const { files, rejected } = await writeParquet(request);
+  const { duck } = load.context;
+  await duck.reserve(request.connection, needed);
+  return needed > 0 ? writeParquet(request) : duck.keepingMemory(() => writeParquet(request));
+}
+
+/** What was written, and what was left out among the rejects. */
+async function kept(load: LakeLoad, request: WriteRequest, { files, rejected }: Written): Promise<Filled> {
   if (rejected > 0) await keepRejected(load, request, rejected);
   const rows = files.reduce((sum, file) => sum + file.rows, 0);
   return { files, columns: request.columns, counts: { read: rows + rejected, written: rows, rejected } };
@@ -216,9 +260,7 @@ async function putFiles(
   const found: (EnteredFile & { file: string })[] = [];
   for (const { file, rows, date } of files) {
     const { size: bytes } = await stat(file);
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash, { signal: context.signal });
-    const checksum = hash.digest('hex');
+    const checksum = await sha256Of(file, context.signal);
     const id = digest(run.manifest, partition.fingerprint, dataset, date ?? '', checksum).slice(0, 16);
     const path = `${dataset}/${dateFolder(date, target.layout)}job_${run.run_id}-${id}.parquet`;
     const list = columns.map(({ name, type }) => ({ name, type }));

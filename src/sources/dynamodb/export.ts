@@ -36,7 +36,7 @@ interface DataFile {
  * @param path of the folder with manifest-summary.json, on disk or as `s3://bucket/prefix/AWSDynamoDB/<export>`
  * @param options.s3 as for `files`
  * @throws SOURCE_MISSING, SOURCE_INVALID for what is no full export in DynamoDB JSON; while it is read SOURCE_UNREADABLE,
- * SOURCE_CHANGED
+ * SOURCE_CHANGED, STORE_DENIED
  */
 export function dynamodbExport(path: string, { s3 = {} }: { s3?: S3Options } = {}): Source<DynamoRecord> {
   return {
@@ -47,6 +47,7 @@ export function dynamodbExport(path: string, { s3 = {} }: { s3?: S3Options } = {
       const listing = basename(String(summary.manifestFilesS3Key ?? 'manifest-files.json'));
       const manifest = await folder.text(listing, context.signal);
       for (const [index, line] of manifest.split('\n').entries()) {
+        context.signal.throwIfAborted();
         if (line.trim() !== '') yield planOf(folder, parseDataFile(folder, listing, line, index + 1));
       }
     },
@@ -99,6 +100,7 @@ function openFile(folder: Folder, spec: PartitionPlan['spec'], { signal }: Sourc
     async *records() {
       let row = 0;
       for await (const line of lines(folder, name, spec.md5, signal)) {
+        signal.throwIfAborted();
         if (line.length > 0) yield parseLine(line, ++row);
       }
       if (row !== spec.items) {

@@ -8,9 +8,9 @@ import { isS3, parseS3, type S3Options, s3Store, s3Uri } from '../../store/s3.ts
 export interface Folder {
   /** A file as people know it. */
   nameOf(name: string): string;
-  /** @throws SOURCE_MISSING */
+  /** @throws SOURCE_MISSING, SOURCE_UNREADABLE, STORE_DENIED */
   text(name: string, signal: AbortSignal): Promise<string>;
-  /** @throws SOURCE_MISSING */
+  /** @throws SOURCE_MISSING, SOURCE_UNREADABLE, STORE_DENIED */
   bytes(name: string, signal: AbortSignal): AsyncIterable<Buffer>;
 }
 
@@ -22,21 +22,35 @@ export function openFolder(path: string, root: string, options: S3Options): Fold
 
 function onDisk(path: string, root: string): Folder {
   const nameOf = (name: string) => join(path, name);
-  const missing = (name: string) => (cause: NodeJS.ErrnoException) => {
-    throw new DrayageError('SOURCE_MISSING', `There is no file ${nameOf(name)}`, {
-      hint: `An export has its manifests and data/ in one folder; relative paths start at ${root}.`,
+  const absolute = (name: string) => resolve(root, nameOf(name));
+  const failed = (name: string, cause: NodeJS.ErrnoException, signal: AbortSignal): unknown => {
+    const { code, message } = cause;
+    const where = { file: nameOf(name) };
+    if (signal.aborted) return new DrayageError('INTERRUPTED', 'The read was interrupted', { where, cause });
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      return new DrayageError('SOURCE_MISSING', `There is no file ${nameOf(name)}`, {
+        where,
+        hint: `An export has its manifests and data/ in one folder; relative paths start at ${root}.`,
+        cause,
+      });
+    }
+    return new DrayageError('SOURCE_UNREADABLE', `The file cannot be read: ${message}`, {
+      where,
+      hint: 'Check its permissions, and as whom Drayage runs.',
       cause,
     });
   };
   return {
     nameOf,
-    text: (name, signal) => readFile(resolve(root, nameOf(name)), { encoding: 'utf8', signal }).catch(missing(name)),
-    async *bytes(name) {
+    text: (name, signal) =>
+      readFile(absolute(name), { encoding: 'utf8', signal }).catch((error) => {
+        throw failed(name, error, signal);
+      }),
+    async *bytes(name, signal) {
       try {
-        yield* createReadStream(resolve(root, nameOf(name)), { highWaterMark: 256 * 1024 });
+        yield* createReadStream(absolute(name), { highWaterMark: 256 * 1024 });
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') missing(name)(error as Error);
-        throw error;
+        throw failed(name, error as Error, signal);
       }
     },
   };

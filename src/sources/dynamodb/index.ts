@@ -72,7 +72,9 @@ export function dynamodb(options: DynamoTableOptions): Source<DynamoRecord> {
       const request = unchanged === 'skip' ? scan : { ...scan, attributes: [partitionKey] };
       const content = ({ content }: FoundId) => (unchanged === 'skip' ? content : randomUUID());
       for await (const ids of packed(distinctIds(store(), partitionKey, request, context), idsPerPartition)) {
-        yield planOf(table, ids, digest(about.id, ...ids.flatMap((found) => [found.id, content(found)])));
+        context.signal.throwIfAborted();
+        const plan = planOf(table, ids, digest(about.id, ...ids.flatMap((found) => [found.id, content(found)])));
+        yield unchanged === 'skip' ? plan : { ...plan, unversioned: true };
       }
     },
     async open({ spec }, context) {

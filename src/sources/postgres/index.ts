@@ -8,7 +8,7 @@ import { type ColumnedSource, type PartitionPlan, ROW, type SourceContext } from
 import { copyOut } from '../../postgres/copy-out.ts';
 import { spoolList, unload } from '../../postgres/unload.ts';
 import { deferred, type Made } from '../deferred.ts';
-import { atOneMoment } from './connection.ts';
+import { atOneMoment, type SharedMoment, shareMoment } from './connection.ts';
 import { checked, type PostgresOptions, type WholeOptions } from './options.ts';
 import {
   balancedParts,
@@ -26,9 +26,9 @@ import { contents } from './versions.ts';
 /**
  * A table, a view or a query of a Postgres database, as rows with columns; docs/types.md says how each type arrives.
  *
- * Every partition is read in one statement, and sees one moment: that at which it is read. Partitions are read at
- * different moments, so what is written meanwhile may be in one and not yet in another; the next run is certain to see
- * it. What a partition's content is known by are the versions of its rows when the run was planned: a row that is
+ * Every partition is read in one statement. With a keeper, all of them see the moment at which the run was planned;
+ * otherwise, or when that snapshot is gone, each sees the moment at which it is read, so what is written meanwhile may be
+ * in one and not yet in another; the next run is certain to see it. What a partition's content is known by are the versions of its rows when the run was planned: a row that is
  * written later, loaded or not, makes the next run load its partition again. Views, foreign tables and queries have no
  * such versions; they are read anew in every run, and with `mode: 'upsert'` equal rows are left alone. For the same
  * reason rejects cannot be replayed by their numbers: run the job again.
@@ -40,30 +40,55 @@ export function postgres(given: PostgresOptions): ColumnedSource {
   const within = options.database === undefined ? '' : ` in ${options.database}`;
   return {
     description: `${options.table === undefined ? 'a query' : `table ${options.table}`}${within}`,
+    snapshot: options.snapshot,
     columns: (context) => {
       return atOneMoment(options, context, async (client) => typesOf(await describeRelation(client, options)));
     },
     async *enumerate(context) {
-      yield* await atOneMoment(options, context, async (client, server) => {
+      const shared = options.snapshot === 'run' ? await sharedMoment(options, context) : undefined;
+      const look = async (client: Client, server: string) => {
         const relation = await describeRelation(client, options);
         const cut = cutOf(relation, options);
         const known = relation.table?.versions && (options.unchanged === 'skip' || cut?.column === 'ctid');
         const parts = await partsOf(client, relation, cut, options, known ? server : undefined);
-        return parts.map((part) => planOf(relation, cut, part, options));
-      });
+        return parts.map((part) => planOf(relation, cut, part, options, shared?.snapshot));
+      };
+      const plans = await (shared ? shared.use(options, context, look) : atOneMoment(options, context, look));
+      for (const plan of plans) {
+        context.signal.throwIfAborted();
+        yield plan;
+      }
     },
     async open({ spec }, context) {
       const types = JSON.parse(String(spec.types)) as Record<string, string>;
       const range = JSON.parse(String(spec.range)) as KeyRange;
+      const warnings: string[] = [];
+      const onGone = (why: string) => {
+        warnings.push(`it was read at a moment of its own, since the snapshot of its run is gone: ${why}`);
+      };
       const opened = await deferred(
         async () => undefined,
         types,
         context,
-        () => bring(options, range, spec, context),
+        () => bring(options, range, spec, context, onGone),
       );
-      return { ...opened, declared: JSON.parse(String(spec.declared)), replayable: false };
+      const declared = JSON.parse(String(spec.declared));
+      return { ...opened, declared, warnings: () => warnings, replayable: false };
     },
   };
+}
+
+/** One for all sources of the same database. @returns undefined where nobody keeps it, or the server gives none */
+async function sharedMoment(options: WholeOptions, context: SourceContext): Promise<SharedMoment | undefined> {
+  const { keeper } = context;
+  if (!keeper) return undefined;
+  const name = `snapshot ${digest(context.databaseUrl(options.database))}`;
+  return keeper
+    .keep(name, () => shareMoment(options, context))
+    .catch((error) => {
+      if (error instanceof DrayageError && error.code === 'DATABASE_UNREACHABLE') throw error;
+      return undefined;
+    });
 }
 
 async function partsOf(
@@ -90,15 +115,17 @@ function planOf(
   cut: Cut | undefined,
   { range, content }: Part,
   { unchanged }: WholeOptions,
+  snapshot: string | undefined,
 ): PartitionPlan {
   const { name, shape, columns } = relation;
   const declared = Object.fromEntries(columns.map((column) => [column.name, column.declared]));
   const whole = !cut || (range.from ?? range.below ?? range.only) === undefined;
   const key = whole ? name : `${name}#${nameOf(cut, range)}`;
-  const same = unchanged === 'skip' && content !== undefined ? content : randomUUID();
+  const same = unchanged === 'skip' ? content : undefined;
   return {
     key,
-    fingerprint: digest(key, shape, same),
+    fingerprint: digest(key, shape, same ?? randomUUID()),
+    ...(same === undefined ? { unversioned: true } : {}),
     rows: null,
     bytes: null,
     file: name,
@@ -109,6 +136,7 @@ function planOf(
       declared: JSON.stringify(declared),
       range: JSON.stringify(range),
       content: content ?? '',
+      ...(snapshot === undefined ? {} : { snapshot }),
     },
   };
 }
@@ -117,13 +145,14 @@ function planOf(
 async function bring(
   options: WholeOptions,
   range: KeyRange,
-  { shape, content }: PartitionPlan['spec'],
+  { shape, content, snapshot }: PartitionPlan['spec'],
   context: SourceContext,
+  onGone: (why: string) => void,
 ): Promise<Made> {
   const held = await context.disk.hold(0, context.signal);
   try {
     const path = join(held.folder, 'rows.parquet');
-    const columns = await atOneMoment(options, context, async (client, server) => {
+    const read = async (client: Client, server: string) => {
       const relation = await describeRelation(client, options).catch((error) => {
         throw error instanceof DrayageError && error.code === 'SOURCE_MISSING' ? changed(error) : error;
       });
@@ -139,7 +168,9 @@ async function bring(
       const query = selectOf(relation, condition);
       await unload((onRow) => copyOut(client, query, onRow), relation.columns, path, held.grow);
       return relation.columns;
-    });
+    };
+    const seen = snapshot === undefined ? {} : { snapshot: String(snapshot), onGone };
+    const columns = await atOneMoment(options, context, read, seen);
     const scan = `read_parquet(${quotePath(path)}, file_row_number = true, hive_partitioning = false)`;
     return {
       relation: `select ${spoolList(columns)}, file_row_number + 1 as ${quoteIdentifier(ROW)} from ${scan}`,

@@ -26,6 +26,13 @@ export interface PostgresOptions {
    * which the versions of all rows are looked at when the run is planned; or load them again.
    */
   unchanged?: 'skip' | 'reload';
+  /**
+   * Whether all partitions see the moment at which the run was planned, when a process stays that long: `dray run` and
+   * `dray copy`. That is the default; until the last partition is read it keeps vacuum from dead rows of the whole database,
+   * and the table from being altered or truncated. `partition`: each sees the moment at which it is read, as it does when
+   * the run was planned by `dray enqueue`.
+   */
+  snapshot?: 'run' | 'partition';
 }
 
 export const PERIODS = ['day', 'month', 'year'] as const;
@@ -37,6 +44,7 @@ export interface WholeOptions extends PostgresOptions {
   partitionBytes: number;
   asText: readonly string[];
   unchanged: 'skip' | 'reload';
+  snapshot: 'run' | 'partition';
 }
 
 const DEFAULTS = {
@@ -44,6 +52,7 @@ const DEFAULTS = {
   partitionBytes: 256 * 1024 * 1024,
   asText: [] as readonly string[],
   unchanged: 'skip' as const,
+  snapshot: 'run' as const,
 };
 
 const KNOWN = ['table', 'query', 'database', 'by', 'every', ...Object.keys(DEFAULTS)];
@@ -53,7 +62,7 @@ export function checked(given: PostgresOptions): WholeOptions {
   const options = { ...DEFAULTS, ...given };
   const unknown = Object.keys(given).find((field) => !KNOWN.includes(field));
   if (unknown) throw invalid(unknown, `is unknown.${didYouMean(unknown, KNOWN)}`);
-  const { table, query, by, every, database, unchanged, asText } = options;
+  const { table, query, by, every, database, unchanged, asText, snapshot } = options;
   for (const [field, value] of Object.entries({ table, query, by, database })) {
     if (value !== undefined && (typeof value !== 'string' || value.trim() === '')) {
       throw invalid(field, `is ${JSON.stringify(value)}, not a text`);
@@ -78,6 +87,8 @@ export function checked(given: PostgresOptions): WholeOptions {
   }
   if (unchanged !== 'skip' && unchanged !== 'reload')
     throw invalid('unchanged', `is "${unchanged}", not skip or reload`);
+  if (snapshot !== 'run' && snapshot !== 'partition')
+    throw invalid('snapshot', `is "${snapshot}", not run or partition`);
   for (const field of ['partitionRows', 'partitionBytes'] as const) {
     if (!(options[field] >= 1)) throw invalid(field, `is ${options[field]}, and has to be at least 1`);
   }

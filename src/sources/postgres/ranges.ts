@@ -102,10 +102,11 @@ async function boundsOf(
 }
 
 function pageBounds(pages: number, wanted: number): string[] {
-  const bounds = Array.from({ length: Math.max(0, wanted - 1) }, (_, part) => {
-    return `(${Math.floor((pages * (part + 1)) / wanted)},0)`;
-  });
-  return [...new Set(bounds)];
+  const bounds = Array.from({ length: Math.max(0, wanted - 1) }, (_, part) =>
+    Math.floor((pages * (part + 1)) / wanted),
+  );
+  // Below the first page there is nothing.
+  return [...new Set(bounds)].filter((page) => page > 0).map((page) => `(${page},0)`);
 }
 
 /** A range for each period in which there are rows; one scan tells which. Infinities and nulls have their own. */

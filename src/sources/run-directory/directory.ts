@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { constants, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { matchesGlob } from 'node:path';
 import { parseJson } from '../../base/json.ts';
@@ -6,6 +7,7 @@ import type { SourceFault } from '../../model/source.ts';
 import { inOrder } from './in-order.ts';
 import { type ListedFile, unreadable } from './listing.ts';
 import type { MarkdownDocument } from './markdown.ts';
+import { Near } from './near.ts';
 
 /** How a file is read. */
 export type RunFileFormat = 'json' | 'markdown' | 'text';
@@ -72,6 +74,11 @@ export class RunDirectory {
 
 /** Larger ones are rejected: a run is held in memory as a whole. */
 const MOST_FILE_BYTES = 64 * 1024 * 1024;
+/** Those that are read in this thread, if they are near. */
+const SMALL_BYTES = 256 * 1024;
+/** What has become a pipe since it was looked at must not hold the thread. */
+const flag = constants.O_RDONLY | constants.O_NONBLOCK;
+const contents = new Near<[path: string], Buffer>((path) => readFileSync(path, { flag }), readFile);
 /** Files of a run that are read at the same time. */
 const AT_ONCE = 8;
 
@@ -81,6 +88,7 @@ export interface ReadOptions {
   formatOf: (path: string) => RunFileFormat | undefined;
   /** Globs of which each should match some file. */
   expect: readonly string[];
+  signal: AbortSignal;
 }
 
 /**
@@ -90,7 +98,7 @@ export interface ReadOptions {
 export async function readDirectory(
   name: string,
   listed: readonly ListedFile[],
-  { given, formatOf, expect }: ReadOptions,
+  { given, formatOf, expect, signal }: ReadOptions,
 ): Promise<{ directory: RunDirectory; faults: SourceFault[] }> {
   const files: RunFile[] = [];
   const faults: SourceFault[] = [];
@@ -102,6 +110,7 @@ export async function readDirectory(
     found: await readOne(one, formatOf(one.path) ?? 'text'),
   }));
   for await (const { one, found } of reading) {
+    signal.throwIfAborted();
     if ('fault' in found) {
       // The run itself is the first row.
       const { reason, message, raw } = found.fault;
@@ -121,7 +130,8 @@ async function readOne({ path, absolute, bytes, modifiedNs }: ListedFile, format
     const message = `${bytes} bytes are more than ${MOST_FILE_BYTES}`;
     return { fault: { reason: 'too_large', message, raw: JSON.stringify({ file: path }) } };
   }
-  const content = await readFile(absolute).catch((error) => {
+  const reading = bytes > SMALL_BYTES ? readFile(absolute) : contents.ask(absolute);
+  const content = await reading.catch((error) => {
     throw unreadable(absolute, error);
   });
   if (!isUtf8(content)) {

@@ -6,7 +6,7 @@ import { didYouMean } from '../../base/suggest.ts';
 import type { PartitionPlan, Source } from '../../model/source.ts';
 import { type RunDirectory, type RunFileFormat, readDirectory } from './directory.ts';
 import { inOrder } from './in-order.ts';
-import { type ListedFile, listFiles, stateOf } from './listing.ts';
+import { type ListedFile, listFiles, stateOf, unreadable } from './listing.ts';
 
 export interface RunDirectoriesOptions {
   /** The folder whose folders are the runs; relative to the project root. */
@@ -57,11 +57,16 @@ export function runDirectories(options: RunDirectoriesOptions): Source<RunDirect
         if (partition) yield partition;
       }
     },
-    async open({ spec }, { root: projectRoot }) {
+    async open({ spec }, { root: projectRoot, signal }) {
       const listed = await listPlanned(projectRoot, spec);
       return {
         async *records() {
-          const { directory, faults } = await readDirectory(String(spec.name), listed, { given, formatOf, expect });
+          const { directory, faults } = await readDirectory(String(spec.name), listed, {
+            given,
+            formatOf,
+            expect,
+            signal,
+          });
           yield { row: 1, value: directory, raw: () => JSON.stringify(directory) };
           yield* faults;
         },
@@ -92,9 +97,10 @@ async function plan(
   }
 }
 
-/** Free of links. @throws SOURCE_MISSING */
+/** Free of links. @throws SOURCE_MISSING, SOURCE_UNREADABLE */
 async function findRoot(path: string, projectRoot: string): Promise<string> {
   return realpath(resolve(projectRoot, path)).catch((cause) => {
+    if (cause.code !== 'ENOENT' && cause.code !== 'ENOTDIR') throw unreadable(path, cause);
     throw new DrayageError('SOURCE_MISSING', `There is no folder ${path}: ${cause.message}`, {
       hint: `Relative paths start at ${projectRoot}. Check the path, or give another one with --param.`,
       cause,
@@ -108,7 +114,11 @@ async function findRoot(path: string, projectRoot: string): Promise<string> {
  */
 async function runNames(root: string, path: string, only: string | undefined): Promise<string[]> {
   const names = await readdir(root).catch((cause) => {
-    throw new DrayageError('SOURCE_MISSING', `The folder ${path} cannot be read: ${cause.message}`, { cause });
+    if (cause.code !== 'ENOTDIR') throw unreadable(path, cause);
+    throw new DrayageError('SOURCE_MISSING', `${path} is no folder`, {
+      hint: 'Give the folder that holds the folders of the runs.',
+      cause,
+    });
   });
   if (only === undefined) return names.filter((name) => !name.startsWith('.')).sort();
   if (names.includes(only)) return [only];

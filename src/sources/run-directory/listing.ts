@@ -1,8 +1,24 @@
-import type { Dirent } from 'node:fs';
+import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { DrayageError } from '../../base/errors.ts';
 import { digest } from '../../base/ids.ts';
+import { Near } from './near.ts';
+
+const WITH_TYPES = { withFileTypes: true } as const;
+const EXACT = { bigint: true } as const;
+const entries = new Near(
+  (folder: string) => readdirSync(folder, WITH_TYPES),
+  (folder: string) => readdir(folder, WITH_TYPES),
+);
+const states = new Near(
+  (path: string) => statSync(path, EXACT),
+  (path: string) => stat(path, EXACT),
+);
+const places = new Near(
+  (path: string) => realpathSync.native(path),
+  (path: string) => realpath(path),
+);
 
 /** A file of a run's directory, as it was found. */
 export interface ListedFile {
@@ -52,21 +68,21 @@ export function stateOf(files: readonly ListedFile[]): string {
 
 /** In the order of their names. */
 async function entriesOf(folder: string): Promise<Dirent[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+  const found = await entries.ask(folder).catch((error) => {
     throw unreadable(folder, error);
   });
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function statOf(path: string) {
-  return stat(path, { bigint: true }).catch((error) => {
+  return states.ask(path).catch((error) => {
     throw unreadable(path, error);
   });
 }
 
 /** Where a path really leads. @throws SOURCE_INVALID when that is outside of the root */
 async function follow(root: string, path: string): Promise<string> {
-  const real = await realpath(path).catch((error) => {
+  const real = await places.ask(path).catch((error) => {
     throw unreadable(path, error);
   });
   if (isWithin(real, root)) return real;

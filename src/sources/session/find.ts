@@ -1,6 +1,7 @@
-import { glob, open, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { open, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { DrayageError } from '../../base/errors.ts';
+import { LocalFiles } from '../../store/local.ts';
 import type { Container, SessionFile } from './container.ts';
 import { dumb } from './dumb.ts';
 import { exported } from './exported.ts';
@@ -8,7 +9,7 @@ import { GDBM_MAGICS, gdbm } from './gdbm.ts';
 import { SQLITE_MAGIC, sqlite } from './sqlite.ts';
 
 /** Found in a folder; what belongs to a session or lies beside it is not one. */
-const IN_FOLDER = '**/*.{session,session.dat,session.db}';
+const IN_FOLDER = /\.session(\.dat|\.db)?$/;
 /** Password hashes and tokens: these are never read, whatever a pattern matches. */
 const SECRET = /\.users\.json$/i;
 const BESIDE = /(\.(dir|bak|lock)|-(wal|shm|journal))$/i;
@@ -21,34 +22,50 @@ export interface FoundSession extends SessionFile {
   bytes: number;
 }
 
+/** A path that is to be a session. */
+export interface FoundPath {
+  path: string;
+  /** Why it is not read. */
+  problem?: DrayageError;
+}
+
 /**
  * The paths of all sessions, sorted.
  * @param paths files, folders or globs, relative to the root
- * @throws SOURCE_MISSING, and SOURCE_INVALID for a file that is never imported
+ * @throws SOURCE_MISSING, SOURCE_UNREADABLE for a folder, and SOURCE_INVALID for a file that is never imported
  */
-export async function findPaths(paths: readonly string[], root: string): Promise<string[]> {
-  const found = new Set<string>();
+export async function findPaths(paths: readonly string[], root: string, signal: AbortSignal): Promise<FoundPath[]> {
+  const found = new Map<string, FoundPath>();
   for (const path of paths) {
     if (SECRET.test(path)) throw secret(path);
-    const matches = await expand(path, root);
+    const matches = await expand(path, root, signal);
     if (matches.length === 0) throw missing(path, root);
-    for (const match of matches) found.add(match);
+    for (const match of matches) found.set(match.path, match);
   }
-  return [...found].sort();
+  return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function expand(path: string, root: string): Promise<string[]> {
-  const about = await stat(resolve(root, path)).catch(() => undefined);
-  if (about?.isFile()) return [path];
+async function expand(path: string, root: string, signal: AbortSignal): Promise<FoundPath[]> {
   // A shelf of dbm.dumb is opened by the name that its files have in common.
-  if (await isFile(resolve(root, `${path}.dat`))) return [`${path}.dat`];
-  const pattern = about?.isDirectory() ? join(path, IN_FOLDER) : path;
-  if (!/[*?{[]/.test(pattern)) return [];
-  const matches: string[] = [];
-  for await (const match of glob(pattern, { cwd: root })) {
-    if (!SECRET.test(match) && !BESIDE.test(match) && (await isFile(resolve(root, match)))) matches.push(match);
+  if (!(await isFile(resolve(root, path))) && (await isFile(resolve(root, `${path}.dat`)))) {
+    return [{ path: `${path}.dat` }];
+  }
+  const matches: FoundPath[] = [];
+  const wanted = (name: string) => IN_FOLDER.test(name);
+  for await (const match of new LocalFiles(root, false).find(path, { wanted, signal })) {
+    if (match.path !== path && (SECRET.test(match.path) || BESIDE.test(match.path))) continue;
+    matches.push({ path: match.path, ...(match.problem ? { problem: stray(match.path, match.problem) } : {}) });
   }
   return matches;
+}
+
+/** @param cause that it is a link which leads out of its folder */
+function stray(path: string, cause: DrayageError): DrayageError {
+  return new DrayageError(cause.code, cause.message, {
+    where: { file: path },
+    hint: 'Give the path of the session itself, or put it there in place of the link.',
+    cause,
+  });
 }
 
 const isFile = async (absolute: string) => (await stat(absolute).catch(() => undefined))?.isFile() ?? false;

@@ -47,9 +47,10 @@ export const ACTING: readonly Endpoint[] = [
       additionalProperties: false,
     },
     answer: object({ run: int, partitions: int, pending: int, skipped: int, failed: int }),
-    run: (web, { params, body, visitor }) => {
+    run: async (web, { params, body, visitor }) => {
       const { params: given = {}, ...wanted } = (body ?? {}) as Partial<Wanted>;
-      return enqueueRun(web, params.job, { ...wanted, params: given }, visitor!.name);
+      const { snapshot: _, ...counts } = await enqueueRun(web, params.job, { ...wanted, params: given }, visitor!.name);
+      return counts;
     },
   },
 ];

@@ -98,7 +98,7 @@ const LEDGER: Record<string, string> = {
 };
 
 /** What Drayage keeps about the run agrees with itself, with the queue, and with the ledger of what it has filled. */
-export async function assertBooks(world: World, run: number, ledger = LEDGER): Promise<void> {
+export async function assertBooks(world: Pick<World, 'query'>, run: number, ledger = LEDGER): Promise<void> {
   for (const [wrong, query] of Object.entries({ ...BOOKS, ...ledger }))
     assert.deepEqual(await world.query(query, [run]), [], wrong);
 }
