@@ -95,8 +95,6 @@ export function keepsContract(adapter: Adapter): void {
     });
     afterEach(async () => {
       expect(await opened.spooled()).toEqual([]);
-      // What DuckDB had open is closed when V8 collects what stood for it.
-      sweepAll(0);
       await expect.poll(() => openFiles(root)).toEqual([]);
       if (adapter.left) await expect.poll(adapter.left).toBe(0);
     });
@@ -245,6 +243,7 @@ export function keepsContract(adapter: Adapter): void {
   /** A plan, apart from what is another one each time where content has no versions. */
   function known(plan: PartitionPlan): PartitionPlan {
     expect(plan.problem).toBeUndefined();
+    expect(plan.unversioned).toBe(adapter.unversioned);
     return adapter.unversioned ? { ...plan, fingerprint: plan.key } : plan;
   }
 }
@@ -256,6 +255,8 @@ const prints = (plans: readonly PartitionPlan[]) => plans.map(({ fingerprint }) 
 /** Files below the folder that this process has open; where the system does not tell, none. */
 function openFiles(root: string): string[] {
   if (!existsSync('/proc/self/fd')) return [];
+  // What DuckDB had open is closed when V8 collects what stood for it.
+  sweepAll(0);
   const targets = readdirSync('/proc/self/fd').map((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`);
