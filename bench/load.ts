@@ -28,7 +28,7 @@ const { values: given } = parseArgs({
 });
 const repeat = Number(given.repeat);
 const ALL = SCENARIOS.map((scenario) => ({ ...scenario, rows: Math.round(scenario.rows * Number(given.scale)) }));
-const scenarios = ALL.filter(({ name }) => !given.only || given.only.includes(name));
+const scenarios = ALL.filter(({ name, onlyByName }) => given.only?.includes(name) ?? !onlyByName);
 
 const run = promisify(execFile);
 const home = join(import.meta.dirname, '../.drayage');
@@ -62,9 +62,9 @@ function filesOf({ name, file = name, rows }: Scenario) {
 
 /** Makes the table and the file of a scenario anew. */
 async function arrange(scenario: Scenario): Promise<void> {
-  const { select, rows, rowGroupRows = 122_880, table } = scenario;
+  const { select, rows, rowGroupRows = 122_880, compression = 'zstd', table } = scenario;
   const { parquet } = filesOf(scenario);
-  if (!existsSync(parquet)) await makeRows(select, rows, rowGroupRows, parquet, folder);
+  if (!existsSync(parquet)) await makeRows(select, rows, rowGroupRows, compression, parquet, folder);
   await pool.query(`drop table if exists ${tableName(scenario)}; create table ${tableName(scenario)} (${table})`);
 }
 

@@ -7,6 +7,7 @@ export async function makeRows(
   select: string,
   count: number,
   rowGroupRows: number,
+  compression: string,
   file: string,
   spill: string,
 ): Promise<void> {
@@ -14,7 +15,7 @@ export async function makeRows(
   await duck.use((connection) =>
     query(
       connection,
-      `copy (select ${select} from range(${count}) t(i)) to ${quoteLiteral(file)} (format parquet, compression zstd, row_group_size ${rowGroupRows})`,
+      `copy (select ${select} from range(${count}) t(i)) to ${quoteLiteral(file)} (format parquet, compression ${compression}, row_group_size ${rowGroupRows})`,
     ),
   );
   await duck.close();

@@ -11,7 +11,7 @@ const heap = SCENARIOS.find(({ name }) => name === 'heap')!;
 /** What verifying costs beside the load that it verifies, in the same rounds. */
 export async function verifying(rounds: number): Promise<void> {
   const path = inFolder('verified.parquet');
-  if (!existsSync(path)) await makeRows(heap.select, ROWS, 122_880, path, inFolder('spill'));
+  if (!existsSync(path)) await makeRows(heap.select, ROWS, 122_880, 'zstd', path, inFolder('spill'));
   await writeJob('bench-verify', 'files(path)', 'bench_verify');
   const setting = await openSetting('bench');
   const { pool, services } = setting;
