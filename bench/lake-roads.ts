@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type pg from 'pg';
 import { quoteLiteral } from '../src/duckdb/types.ts';
-import { type BenchTable, makeTable, orders, sumOf, wide } from './lake-tables.ts';
+import { type BenchTable, LEFT_ALONE, makeTable, orders, sumOf, wide } from './lake-tables.ts';
 import type { BenchWorker } from './worker.ts';
 
 /** One way to get there. */
@@ -129,7 +129,7 @@ async function back(place: Place, jobs: { out: string; back: string }, table: Be
   const lake = intoLake(place, jobs.out, table.rows);
   await lake.take();
   const into = table.name.replace('out', 'back').replace('wide', 'wide_back');
-  await pool.query(`drop table if exists ${into}; create table ${into} (like ${table.name})`);
+  await pool.query(`drop table if exists ${into}; create table ${into} (like ${table.name}) with (${LEFT_ALONE})`);
   const empty = async () => {
     await pool.query(`truncate ${into}`);
     await pool.query('checkpoint');

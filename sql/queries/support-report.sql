@@ -1,12 +1,12 @@
 -- Report: tickets, messages, sentiment, and the entity that was named most, of every day from $from until before $until.
 with tickets as (
-  select opened_at::date as date, count(distinct hash(ticket_id)) as tickets, sum(messages) as messages
+  select make_timestamp(epoch_us(opened_at))::date as date, count(distinct hash(ticket_id)) as tickets, sum(messages) as messages
   from ticket
   where opened_at >= $from::timestamptz and opened_at < $until::timestamptz
   group by date
 ),
 moods as (
-  select sent_at::date as date, avg(score) as sentiment, count(*) filter (where label = 'negative') as negative
+  select make_timestamp(epoch_us(sent_at))::date as date, avg(score) as sentiment, count(*) filter (where label = 'negative') as negative
   from sentiment
   where sent_at >= $from::timestamptz and sent_at < $until::timestamptz
   group by date
@@ -14,7 +14,7 @@ moods as (
 names as (
   select date, arg_max(normalized, (n, normalized)) as top_entity, max(n) as mentions
   from (
-    select sent_at::date as date, normalized, count(*) as n
+    select make_timestamp(epoch_us(sent_at))::date as date, normalized, count(*) as n
     from entity
     where sent_at >= $from::timestamptz and sent_at < $until::timestamptz
     group by date, normalized

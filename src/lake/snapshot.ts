@@ -36,16 +36,23 @@ export class Snapshot {
   async enter(connection: DuckConnection, datasets: Iterable<string>, signal: AbortSignal): Promise<void> {
     this.#made ??= connection.execute(`create schema ${this.schema}`);
     await this.#made;
-    for (const dataset of datasets) {
-      let view = this.#views.get(dataset);
-      if (!view) {
-        view = this.#makeView(connection, dataset, signal);
-        this.#views.set(dataset, view);
-        view.catch(() => this.#views.delete(dataset));
-      }
-      await view;
-    }
+    for (const dataset of datasets) await this.#provide(connection, dataset, signal);
     await connection.execute(`use ${this.schema}`);
+  }
+
+  /** Makes a view, or waits for somebody who does; if that comes to nothing, as when he is interrupted, it is made all the same. */
+  async #provide(connection: DuckConnection, dataset: string, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const shared = this.#views.get(dataset);
+      const view = shared ?? this.#makeView(connection, dataset, signal);
+      this.#views.set(dataset, view);
+      try {
+        return await view;
+      } catch (error) {
+        if (this.#views.get(dataset) === view) this.#views.delete(dataset);
+        if (!shared || signal.aborted) throw error;
+      }
+    }
   }
 
   /** When nobody reads it any more. */

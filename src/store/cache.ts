@@ -35,6 +35,8 @@ export class FileCache {
   readonly #links: string;
   readonly #limit: number;
   readonly #pins = new Map<string, Pin>();
+  /** Links of this process that are about to go. */
+  readonly #removals = new Map<string, Promise<void>>();
   /** Downloads make room for themselves one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -59,21 +61,27 @@ export class FileCache {
    */
   async hold(wanted: Wanted, signal: AbortSignal): Promise<string> {
     const path = join(this.#links, wanted.key, wanted.name);
-    let pin = this.#pins.get(path);
-    if (!pin) {
-      const held = [...this.#pins.values()].reduce((sum, { size }) => sum + size, 0);
-      if (held + wanted.size > this.#limit) throw tooSmall(held + wanted.size, this.#limit);
-      pin = { ready: this.#link(wanted, path, signal), key: wanted.key, size: wanted.size, users: 0 };
-      this.#pins.set(path, pin);
+    for (;;) {
+      const shared = this.#pins.get(path);
+      const pin = shared ?? this.#pin(wanted, path, signal);
+      pin.users++;
+      try {
+        await pin.ready;
+        return path;
+      } catch (error) {
+        if (this.#pins.get(path) === pin) this.#pins.delete(path);
+        // It may be somebody else who was interrupted.
+        if (!shared || signal.aborted) throw error;
+      }
     }
-    pin.users++;
-    try {
-      await pin.ready;
-      return path;
-    } catch (error) {
-      this.#pins.delete(path);
-      throw error;
-    }
+  }
+
+  #pin(wanted: Wanted, path: string, signal: AbortSignal): Pin {
+    const held = [...this.#pins.values()].reduce((sum, { size }) => sum + size, 0);
+    if (held + wanted.size > this.#limit) throw tooSmall(held + wanted.size, this.#limit);
+    const pin = { ready: this.#link(wanted, path, signal), key: wanted.key, size: wanted.size, users: 0 };
+    this.#pins.set(path, pin);
+    return pin;
   }
 
   /** @param path as `hold` gave it */
@@ -81,11 +89,19 @@ export class FileCache {
     const pin = this.#pins.get(path);
     if (!pin || --pin.users > 0) return;
     this.#pins.delete(path);
-    await rm(path, { force: true });
+    const removal = rm(path, { force: true });
+    this.#removals.set(path, removal);
+    try {
+      await removal;
+    } finally {
+      if (this.#removals.get(path) === removal) this.#removals.delete(path);
+    }
   }
 
   async #link({ key, size, fetch }: Wanted, path: string, signal: AbortSignal): Promise<void> {
     const cached = join(this.#folder, key);
+    // Else it would be removed after it was found there.
+    await this.#removals.get(path)?.catch(() => undefined);
     await mkdir(dirname(path), { recursive: true });
     const now = new Date();
     for (let tries = 0; ; tries++) {

@@ -70,7 +70,7 @@ export class DynamoStore {
 
   #makeClient(sdk: typeof Sdk): Sdk.DynamoDBClient {
     const { endpoint, region } = this.#options;
-    return new sdk.DynamoDBClient({
+    const client = new sdk.DynamoDBClient({
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),
       // Slows down by itself when DynamoDB throttles.
@@ -78,6 +78,9 @@ export class DynamoStore {
       maxAttempts: ATTEMPTS,
       requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
     });
+    // It copies every answer for a log that nobody keeps.
+    client.middlewareStack.remove('loggerMiddleware');
+    return client;
   }
 
   /** @throws SOURCE_MISSING */

@@ -18,7 +18,7 @@ const TICKETS = `select * from (values
     ('T-2', timestamptz '2026-01-06 10:00:00+00', timestamptz '2026-01-06 10:00:00+00', 'Wrong price', 'Invoice', 'chat', 'urgent', 'solved', 1, 1, 0.4, 0)
   ) t(ticket_id, opened_at, last_message_at, subject, product, channel, priority, status, messages, scored_messages, score_sum, negative_messages)`;
 const LATER = `select 'T-1' as ticket_id, timestamptz '2026-01-05 10:00:00+00' as opened_at, timestamptz '2026-01-07 09:00:00+00' as last_message_at,
-  'Late' as subject, 'Parcel' as product, 'email' as channel, 'high' as priority, 'open' as status, 1 as messages, 1 as scored_messages,
+  'Late' as subject, 'Parcel' as product, 'email' as channel, 'urgent' as priority, null::varchar as status, 1 as messages, 1 as scored_messages,
   -0.9 as score_sum, 1 as negative_messages`;
 const SENTIMENT = `select * from (values
     ('T-1-1', 'T-1', timestamptz '2026-01-05 10:00:00+00', 'customer', 'en', 'Where is it?', 'negative', -0.5::decimal(5,4), 0.9),
@@ -58,7 +58,7 @@ test('analytics count each ticket once, in however many files it came', async ()
       ...{ sentiment: expect.closeTo(0.4), negative_share: 0 },
     },
     {
-      ...{ product: 'Parcel', tickets: 1, unresolved: 1, urgent: 0, messages: 3 },
+      ...{ product: 'Parcel', tickets: 1, unresolved: 1, urgent: 1, messages: 3 },
       ...{ sentiment: expect.closeTo(-0.1333, 4), negative_share: expect.closeTo(0.6667, 4) },
     },
   ]);

@@ -5,7 +5,7 @@ import { toJson } from '../../base/json.ts';
 import { scan } from '../../duckdb/scan.ts';
 import { quoteLiteral } from '../../duckdb/types.ts';
 import type { SourceContext } from '../../model/source.ts';
-import type { DynamoStore, Item, ScanOptions } from '../../store/dynamodb.ts';
+import type { DynamoStore, ScanOptions } from '../../store/dynamodb.ts';
 
 /** A partition key's value, and what the items behind it hold as far as it was looked at. */
 export interface FoundId {
@@ -94,17 +94,18 @@ async function noteIds(
 }
 
 /** The same text for the same item, whatever the order of its attributes and of the members of its sets. */
-function canonical(item: Item): string {
-  const order = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(order);
-    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
-    const entries = Object.entries(value).map(([name, member]): [string, unknown] => {
-      const isSet = /^[SNB]S$/.test(name) && Array.isArray(member);
-      return [name, isSet ? member.map((one) => toJson(one)).sort() : order(member)];
-    });
-    return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-  };
-  return toJson(order(item));
+function canonical(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return toJson(value);
+  const names = Object.keys(value).sort((a, b) => (a < b ? -1 : 1));
+  const members = names.map((name) => {
+    const member = (value as Readonly<Record<string, unknown>>)[name];
+    const isSet = /^[SNB]S$/.test(name) && Array.isArray(member);
+    const ordered = isSet ? member.map((one) => toJson(one)).sort() : member;
+    return `${JSON.stringify(name)}:${canonical(ordered)}`;
+  });
+  return `{${members.join(',')}}`;
 }
 
 async function* sorted(

@@ -1,6 +1,7 @@
 import { lexer, type Token, type Tokens } from 'marked';
 import { parseDocument, visit } from 'yaml';
 import { exactNumber } from '../../base/json.ts';
+import { plainYaml } from './plain-yaml.ts';
 
 /** A heading and what stands under it. */
 export interface MarkdownSection {
@@ -38,7 +39,7 @@ export function readMarkdown(text: string): MarkdownDocument {
 function frontMatterOf(yaml: string | undefined): Pick<MarkdownDocument, 'frontMatter' | 'problem'> {
   if (yaml === undefined) return { frontMatter: {}, problem: undefined };
   try {
-    const value = readYaml(yaml);
+    const value = plainYaml(yaml) ?? readYaml(yaml);
     const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value);
     if (isMapping) return { frontMatter: value as Record<string, unknown>, problem: undefined };
     return { frontMatter: {}, problem: value === null ? undefined : 'its front matter is not a mapping' };
