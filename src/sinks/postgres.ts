@@ -83,12 +83,14 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
       // Of what comes in one piece, nothing is left to be undone when it is there.
       alone = !copy.begun && source.last === true && !stage && !table.deferrable;
       const around = () => ({
-        before: [savepoint.setting(), ...(stage ? [stage.opening()] : [])].join('; '),
+        before: [...(savepoint.isSet ? [] : [savepoint.setting()]), ...(stage ? [stage.opening()] : [])].join('; '),
         ...(alone ? { after: Savepoint.RELEASE } : {}),
       });
       for (const stretch of intake.examine(source)) await copy.send(stretch, around);
       if (intake.isFull) {
         await finish();
+        // What is read once more is rejected once more.
+        if (!savepoint.isSet) await savepoint.set();
         await intake.writeDown();
       }
       onProgress(intake.read);

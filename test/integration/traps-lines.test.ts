@@ -126,6 +126,17 @@ test('so they are into a table that has some of their keys, and whose checks ref
   expect(await traps.select('select count(*)::int as n from half')).toEqual([{ n: 30_000 }]);
 });
 
+test('rows that are rejected before any other is loaded are rejected once, too', async () => {
+  const report = await traps.load('refused', {
+    lines: [...Array.from({ length: 20_000 }, () => '{"id": 99999}'), '{"id": 1,}', '{"id": 2}'],
+    ddl: 'create table refused (id smallint)',
+    options: `{ columns: { id: 'integer' } }`,
+  });
+  expect(report.rows).toMatchObject({ read: 20_002, written: 1, rejected: 20_001 });
+  expect(new Set((await traps.rejects(report)).map(({ row }) => row)).size).toBe(20_001);
+  expect(await traps.rejects(report)).toHaveLength(20_001);
+});
+
 test('half of a surrogate pair and a key that is there twice are rejects', async () => {
   const lines = [
     String.raw`{"id": "\ud800"}`,
