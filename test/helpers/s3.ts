@@ -40,7 +40,10 @@ export async function startS3(...buckets: string[]): Promise<S3Server> {
     const wanted = by?.({ method, url });
     if (wanted === 'forbid') {
       const body = '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
-      outgoing.writeHead(403, { 'content-type': 'application/xml' }).end(method === 'HEAD' ? undefined : body);
+      // Who is still sending might see the end of the connection before the answer.
+      incoming.resume().on('end', () => {
+        outgoing.writeHead(403, { 'content-type': 'application/xml' }).end(method === 'HEAD' ? undefined : body);
+      });
       return;
     }
     const onward = request({ port: server.port, host: '127.0.0.1', method, path: url, headers }, (answer) => {

@@ -48,11 +48,15 @@ async function job(name: string, ddl: string, target: string, transform = 'selec
 const parquet = (file: string, query: string) => writeParquet(duck, query, `${project.root}/${file}`, 2048);
 const query = async (sql: string) => (await database.pool.query(sql)).rows;
 
+/** Infinite intervals are rejects where they come as text. */
+const isLoaded = (postgres: string, text: string) => postgres !== 'interval' || !text.includes('infinity');
+
 /** A column for each pair of types, and for each type that is only loaded from text. */
 const COLUMNS: readonly Pair[] = [
   ...PAIRS,
   ...Object.entries(LEGAL).map(([postgres, { byHand }]) => {
-    return { duckdb: 'varchar', postgres, value: fc.constantFrom(...byHand) };
+    const texts = byHand.filter((text) => isLoaded(postgres, text));
+    return { duckdb: 'varchar', postgres, value: fc.constantFrom(...texts) };
   }),
 ];
 
