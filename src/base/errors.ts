@@ -136,6 +136,21 @@ export function diskFull(said: string, cause: unknown): DrayageError {
   });
 }
 
+/** Whether the system has refused to show something. */
+export function isForbidden(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  return code === 'EACCES' || code === 'EPERM';
+}
+
+/** A file, or a folder, that is there. @param cause as the system says it */
+export function fileUnreadable(file: string, cause: unknown): DrayageError {
+  return new DrayageError('SOURCE_UNREADABLE', `${file} cannot be read: ${(cause as Error).message}`, {
+    where: { file },
+    hint: 'Check its permissions, and as whom Drayage runs.',
+    cause,
+  });
+}
+
 /** One paragraph for people: what, where, what to do. */
 export function explain(error: unknown): string {
   if (!(error instanceof DrayageError)) return error instanceof Error ? error.message : String(error);

@@ -49,8 +49,6 @@ export class Duck {
   async connect(): Promise<DuckConnection> {
     this.#database ??= this.#open();
     const connection = await duckdb.connect(await this.#database);
-    // What is ready of a result waits beside the memory that is limited. Once confined, nothing can be set any more.
-    if (!this.#options.confinedTo) await duckdb.query(connection, `set streaming_buffer_size = '64kB'`);
     const memoryMb = this.#memoryMb;
     if (memoryMb !== this.#options.memoryMb) await duckdb.query(connection, `set memory_limit = '${memoryMb}MB'`);
     return new DuckConnection(connection, () => {
@@ -74,7 +72,11 @@ export class Duck {
     );
     const memoryMb = this.#memoryMb;
     try {
-      return await this.use((connection) => work(connection, turn));
+      return await this.use(async (connection) => {
+        // What is ready of a result waits beside the memory that is limited.
+        await connection.execute(`set streaming_buffer_size = '64kB'`);
+        return work(connection, turn);
+      });
     } catch (error) {
       if (error instanceof DrayageError && error.code === 'OUT_OF_MEMORY') this.#makeRoom(turn.crowded, memoryMb);
       throw error;

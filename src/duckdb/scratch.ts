@@ -47,8 +47,4 @@ export class Scratch {
   int32(length: number): Int32Array {
     return new Int32Array(this.bytes(length * 4).buffer as ArrayBuffer, 0, length);
   }
-
-  float64(length: number): Float64Array {
-    return new Float64Array(this.bytes(length * 8).buffer as ArrayBuffer, 0, length);
-  }
 }

@@ -76,7 +76,7 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
   let copied = 0;
   const finish = async () => {
     copied += await copy.finish();
-    if (alone) savepoint.wasReleased();
+    if (alone && copy.begun) savepoint.wasReleased();
   };
   try {
     for await (const source of batches(false)) {
@@ -89,8 +89,8 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
       for (const stretch of intake.examine(source)) await copy.send(stretch, around);
       if (intake.isFull) {
         await finish();
-        // What is read once more is rejected once more.
-        if (!savepoint.isSet) await savepoint.set();
+        // What is read once more is rejected once more; nothing is when all of it has come.
+        if (!alone && !savepoint.isSet) await savepoint.set();
         await intake.writeDown();
       }
       onProgress(intake.read);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ArrowShape, arrowToParquet, footerShape, streamShape } from '../arrow/ipc.ts';
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, fileUnreadable, isForbidden } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { quoteIdentifier, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext } from '../model/source.ts';
@@ -228,15 +228,8 @@ async function bringPart(file: FoundFile, { blocks }: Part, { disk, signal }: So
 function damaged(file: FoundFile, cause: unknown, { signal }: SourceContext): unknown {
   if (cause instanceof DrayageError) return cause;
   if (signal.aborted) return new DrayageError('INTERRUPTED', 'The read was interrupted', { cause });
-  const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new DrayageError('SOURCE_UNREADABLE', `${file.path} cannot be read: ${message}`, {
-      where: { file: file.path },
-      hint: 'Check its permissions, and as whom Drayage runs.',
-      cause,
-    });
-  }
-  return invalid(file, `is damaged, or not as Arrow has it: ${message}`, cause);
+  if (isForbidden(cause)) return fileUnreadable(file.path, cause);
+  return invalid(file, `is damaged, or not as Arrow has it: ${(cause as Error).message}`, cause);
 }
 
 function invalid(file: FoundFile, problem: string, cause?: unknown): DrayageError {

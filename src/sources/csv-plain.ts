@@ -43,8 +43,8 @@ export async function plainCsv(
 
 /**
  * Looks whether every line is a record that nobody can take for anything else: one line, as wide as the header, in UTF-8
- * without a NUL, with quotes around a whole field or none, and the same line end as all others and no other. Records are counted and not
- * kept, since this is the one part of reading CSV that looks at every byte in JavaScript.
+ * without a NUL, with quotes around a whole field or none, and the same line end as all others and no other. Records are
+ * counted and not kept, since this is the one part of reading CSV that looks at every byte in JavaScript.
  */
 export class PlainLines {
   readonly #width: number;
@@ -76,7 +76,8 @@ export class PlainLines {
 
   /**
    * Where there are no quotes: four bytes at a time as long as none of them ends a field
-   * (https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord), and all counts in variables, since this is where the time goes.
+   * (https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord), and all counts in variables, since this is where the
+   * time goes.
    */
   #addBare(bytes: Buffer): void {
     const { delimiter } = this.#dialect;

@@ -34,8 +34,8 @@ const LONGEST_BYTES = 64 * 1024 * 1024;
 
 /**
  * Finds the records of a CSV file (https://www.rfc-editor.org/rfc/rfc4180): line ends inside of quotes belong to a field,
- * quotes stand around a whole field or not at all, and a carriage return outside of them is a part of a line end. A record that breaks these rules is one line, and the next line is
- * read as if it had not been there.
+ * quotes stand around a whole field or not at all, and a carriage return outside of them is a part of a line end. A record
+ * that breaks these rules is one line, and the next line is read as if it had not been there.
  */
 export async function* csvRecords(
   pieces: AsyncIterable<Buffer>,

@@ -3,7 +3,7 @@ import { rows, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
 import { type CleanCsv, type CsvSurvey, cleanCsv, untouched } from './csv-clean.ts';
-import type { Attempt, Made } from './deferred.ts';
+import { type Attempt, type Made, uncheckedBy } from './deferred.ts';
 import { COMPRESSION } from './here.ts';
 import { losses, type Misfit, misfits as misfitsOf, type TextColumn } from './text-types.ts';
 
@@ -42,7 +42,7 @@ export async function csvRows(survey: CsvSurvey, types: Types, context: SourceCo
  * the file has been found plain, so nothing else can become of it when that turns out to be true.
  */
 export async function uncheckedRows(survey: CsvSurvey, types: Types): Promise<Attempt> {
-  const { returns, marked } = survey.head;
+  const { returns } = survey.head;
   const clean = untouched(survey, { records: 0, longest: 0, returns });
   const columns = textColumns(clean, types);
   const list = columns.map((column) => `${castOf(column)} as ${quoteIdentifier(column.name)}`);
@@ -53,20 +53,13 @@ export async function uncheckedRows(survey: CsvSurvey, types: Types): Promise<At
     lost.length > 0
       ? ` where case when ${lost.join(' or ')} then error('a text is not kept as it is') else true end`
       : '';
-  const doubt = new AbortController();
-  const records = survey.plain().then(
-    (plain) => {
-      const expected =
-        plain && plain.returns === returns && plain.longest + SPARE_ROOM <= LEAST_ROOM ? plain.records : undefined;
-      if (expected === undefined) doubt.abort();
-      return expected;
-    },
-    () => doubt.abort(),
-  );
-  if (marked) doubt.abort();
+  const expected = survey.plain().then((plain) => {
+    const asTaken = plain && plain.returns === returns && plain.longest + SPARE_ROOM <= LEAST_ROOM;
+    return asTaken ? plain.records : undefined;
+  });
   return {
     relation: `select ${list.join(', ')}, row as ${quoteIdentifier(ROW)} from (${textsOf(survey, clean)})${doubts}`,
-    unchecked: { doubt: doubt.signal, sure: async (rows) => (await records) === rows },
+    unchecked: uncheckedBy(expected),
     close: survey.close,
   };
 }

@@ -18,6 +18,18 @@ export interface Attempt {
   close(): Promise<void>;
 }
 
+/** @param expected how many rows there are; undefined when the content is not what it was taken for, as when it rejects */
+export function uncheckedBy(expected: Promise<number | undefined>): Unchecked {
+  const doubt = new AbortController();
+  const known = expected
+    .catch(() => undefined)
+    .then((rows) => {
+      if (rows === undefined) doubt.abort();
+      return rows;
+    });
+  return { doubt: doubt.signal, sure: async (rows) => (await known) === rows };
+}
+
 /**
  * A partition whose columns are known while its content is not even there: plans look at the columns alone. Behind its
  * relation is a view, without rows at first, which is put in place when somebody wants to read.

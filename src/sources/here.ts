@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, fileUnreadable } from '../base/errors.ts';
 import type { SourceContext } from '../model/source.ts';
 import { piecesOf } from '../store/pieces.ts';
 import type { Held } from '../store/spool.ts';
@@ -12,7 +12,7 @@ import type { FoundFile, Packing } from './format.ts';
 import { misnamed } from './misnamed.ts';
 
 const PIECE_BYTES = 1024 * 1024;
-/** What is looked at together: little enough to stay in the processor's cache, and a string of it among the young objects. */
+/** Looked at together: little enough to stay in the processor's cache, and a string of it among the young objects. */
 const BLOCK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 const HEAD_BYTES = 64;
@@ -119,11 +119,7 @@ export class Here {
       return this.invalid(`is cut off: its ${this.packing} stream has no end`, hint, error);
     }
     if (/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) return this.invalid(`is not sound ${this.packing}: ${message}`, hint, error);
-    return new DrayageError('SOURCE_UNREADABLE', `${this.#file.path} cannot be read: ${message}`, {
-      where: { file: this.#file.path },
-      hint: 'Check its permissions, and as whom Drayage runs.',
-      cause: error,
-    });
+    return fileUnreadable(this.#file.path, error);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Duck } from '../duckdb/instance.ts';
 import { rows, scan } from '../duckdb/scan.ts';
 import { NULL_TYPE, quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext, type SourceFault } from '../model/source.ts';
-import type { Attempt, Made } from './deferred.ts';
+import { type Attempt, type Made, uncheckedBy } from './deferred.ts';
 import { COMPRESSION, type Here } from './here.ts';
 import { type CleanLines, cleanLines, MARKED } from './json-clean.ts';
 import { pathTo } from './json-infer.ts';
@@ -52,18 +52,10 @@ export function uncheckedRows({ here, look, close }: LineSurvey, options: LineOp
   });
   const unsound = [...misfits, ...numbers].join(' or ') || 'false';
   const sound = `case when ${unsound} then error('a line has to be looked at') else true end`;
-  const doubt = new AbortController();
-  const expected = look.then(
-    ({ plain, lines }) => {
-      if (plain && lines > 0) return lines;
-      doubt.abort();
-      return undefined;
-    },
-    () => doubt.abort(),
-  );
+  const expected = look.then(({ plain, lines }) => (plain && lines > 0 ? lines : undefined));
   return {
     relation: `select ${list.join(', ')}, ${numbered(options)} from ${reader(here, read)} where ${sound}`,
-    unchecked: { doubt: doubt.signal, sure: async (lines) => (await expected) === lines },
+    unchecked: uncheckedBy(expected),
     close,
   };
 }

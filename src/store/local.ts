@@ -2,7 +2,7 @@ import { createReadStream, type Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { matchesGlob } from 'node:path/posix';
-import { DrayageError } from '../base/errors.ts';
+import { DrayageError, fileUnreadable } from '../base/errors.ts';
 import { type FileStore, type FindOptions, globBase, isGlob, type Range, type StoredFile } from './stored.ts';
 
 const PIECE_BYTES = 1024 * 1024;
@@ -123,11 +123,13 @@ function stray(path: string, target: string): DrayageError {
 }
 
 function unreadable(path: string, cause: unknown): DrayageError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const where = { file: path };
+  const { code } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new DrayageError('SOURCE_MISSING', `There is no file ${path}`, { hint: 'Check the path.', where, cause });
+    return new DrayageError('SOURCE_MISSING', `There is no file ${path}`, {
+      where: { file: path },
+      hint: 'Check the path.',
+      cause,
+    });
   }
-  const hint = 'Check its permissions, and as whom Drayage runs.';
-  return new DrayageError('SOURCE_UNREADABLE', `The file cannot be read: ${message}`, { where, hint, cause });
+  return fileUnreadable(path, cause);
 }

@@ -3,7 +3,10 @@ import { open } from 'node:fs/promises';
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** The bytes of a file here. A piece is only good until the next one is asked for: V8 sees too little of them to let them go in time. */
+/**
+ * The bytes of a file here. A piece is only good until the next one is asked for: V8 sees too little of them to let them go
+ * in time.
+ */
 export async function* piecesOf(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
   await using file = await open(path);
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);

@@ -1,7 +1,7 @@
 import { files } from '../../src/sources/files.ts';
 import { createDuck } from '../helpers/duck.ts';
 import { type Sample, samples, WRITERS } from '../helpers/formats.ts';
-import { inS3, onDisk, type Place } from './places.ts';
+import { inFiles, inS3, onDisk, type Place } from './places.ts';
 import { keepsContract, PER_PARTITION } from './suite.ts';
 
 /** Files of every format, ten items in each. What a format does with its rows: source-contract.test.ts. */
@@ -29,14 +29,7 @@ function adapterOf(ending: string, place: Place) {
 
   keepsContract({
     title: `${ending} files ${place.name}`,
-    start: async (root) => {
-      await place.start(root);
-      return undefined;
-    },
-    stop: async () => {
-      await duck.close();
-      await place.stop();
-    },
+    ...inFiles(place, duck),
     source,
     lay: async (folder, items) => {
       laid.set(folder, items);
@@ -53,8 +46,6 @@ function adapterOf(ending: string, place: Place) {
         items.map((other) => (other.id === item.id ? item : other)),
       );
     },
-    remove: place.remove,
-    forbidden: place.forbidden,
     large: async (folder) => {
       await write(folder, 0, samples(8000));
       const options = { partitionRows: 2048, partitionBytes: 40_000 };

@@ -3,7 +3,7 @@ import { formatManifest, type LakeFile } from '../../src/model/manifest.ts';
 import { lakeFiles } from '../../src/sources/lake-files.ts';
 import { createDuck } from '../helpers/duck.ts';
 import { type Sample, samples, WRITERS } from '../helpers/formats.ts';
-import { inS3, onDisk } from './places.ts';
+import { inFiles, inS3, onDisk } from './places.ts';
 import { keepsContract, PER_PARTITION } from './suite.ts';
 
 const COLUMNS = [
@@ -40,14 +40,7 @@ for (const place of [onDisk(), inS3()]) {
 
   keepsContract({
     title: `datasets of a lake ${place.name}`,
-    start: async (root) => {
-      await place.start(root);
-      return undefined;
-    },
-    stop: async () => {
-      await duck.close();
-      await place.stop();
-    },
+    ...inFiles(place, duck),
     source,
     lay: async (lake, items) => {
       laid.set(lake, [...items]);
@@ -61,8 +54,6 @@ for (const place of [onDisk(), inS3()]) {
       const again = pathOf(part).replace('.parquet', '-again.parquet');
       await publish(lake, 'second', new Map([[again, itemsOf(lake, part)]]), [pathOf(part)]);
     },
-    remove: place.remove,
-    forbidden: place.forbidden,
     large: async (lake) => {
       await publish(lake, 'first', new Map([[pathOf(0), samples(8000)]]), []);
       return { source: source(lake, { partitionRows: 2048 }), items: 8000, partitions: 3 };

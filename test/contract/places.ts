@@ -1,5 +1,6 @@
 import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Duck } from '../../src/duckdb/instance.ts';
 import type { SourceContext } from '../../src/model/source.ts';
 import { s3Store } from '../../src/store/s3.ts';
 import { asNobody } from '../helpers/as-nobody.ts';
@@ -22,6 +23,22 @@ export interface Place {
     context: SourceContext,
     read: (context: SourceContext) => Promise<Result>,
   ): Promise<Result>;
+}
+
+/** What every adapter whose input lies in files has in common. @param duck that writes them */
+export function inFiles(place: Place, duck: Duck) {
+  return {
+    start: async (root: string) => {
+      await place.start(root);
+      return undefined;
+    },
+    stop: async () => {
+      await duck.close();
+      await place.stop();
+    },
+    remove: place.remove,
+    forbidden: place.forbidden,
+  };
 }
 
 export function onDisk(): Place {

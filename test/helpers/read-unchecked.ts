@@ -1,12 +1,27 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import type { DrayageError } from '../../src/base/errors.ts';
 import { scan } from '../../src/duckdb/scan.ts';
 import type { SourceContext } from '../../src/model/source.ts';
 import { files } from '../../src/sources/files.ts';
 import type { FilesOptions } from '../../src/sources/format.ts';
-import { openRelation, plansOf, type Row, readPlan } from './read-source.ts';
+import { openContext, openRelation, plansOf, type Row, readPlan } from './read-source.ts';
+
+/** A context in a folder of its own for the tests of a file, of which nothing may stay behind. */
+export function ownContext(): () => SourceContext {
+  let opened: Awaited<ReturnType<typeof openContext>>;
+  beforeAll(async () => {
+    opened = await openContext(await mkdtemp(join(tmpdir(), 'drayage-plain-')));
+  });
+  afterAll(async () => {
+    expect(await opened.spooled()).toEqual([]);
+    await opened.close();
+    await rm(opened.context.root, { recursive: true });
+  });
+  return () => opened.context;
+}
 
 let turn = 0;
 

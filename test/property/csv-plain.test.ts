@@ -1,29 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dialectOf } from '../../src/sources/csv-options.ts';
 import { type PlainCsv, PlainLines } from '../../src/sources/csv-plain.ts';
 import { csvRecords } from '../../src/sources/csv-records.ts';
 import type { FilesOptions } from '../../src/sources/format.ts';
 import { cases } from '../helpers/property.ts';
-import { openContext } from '../helpers/read-source.ts';
-import { readUnchecked } from '../helpers/read-unchecked.ts';
+import { ownContext, readUnchecked } from '../helpers/read-unchecked.ts';
 
-let opened: Awaited<ReturnType<typeof openContext>>;
-let root: string;
-
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'drayage-plain-'));
-  opened = await openContext(root);
-});
-afterAll(async () => {
-  expect(await opened.spooled()).toEqual([]);
-  await opened.close();
-  await rm(root, { recursive: true });
-});
+const context = ownContext();
 
 const runs = cases(60);
 const character = fc.constantFrom('"', ',', '\n', '\r\n', '\r', '\\', '\0', 'é', 'a', '1', '.');
@@ -126,7 +111,7 @@ describe('reading before looking', () => {
         fc.constantFrom('\n', '\r\n'),
         async (rows, end) => {
           const content = ['a,b,c,d,e,f', ...rows.map((row) => row.join(','))].map((row) => `${row}${end}`).join('');
-          const { rows: found, careful } = await readUnchecked(opened.context, '.csv', content, { columns });
+          const { rows: found, careful } = await readUnchecked(context(), '.csv', content, { columns });
           if (found) {
             sure++;
             expect({ rows: found, faults: [] }).toEqual(careful);
@@ -160,7 +145,7 @@ describe('reading before looking', () => {
     ['a byte order mark', '\uFEFFa,b\n1,x\n', typed],
     ['a line that is longer than DuckDB is told', `a,b\n1,${'x'.repeat(1_100_000)}\n`, typed],
   ])('is not sure of a file with %s', async (_, content, options) => {
-    const { rows } = await readUnchecked(opened.context, '.csv', content, options);
+    const { rows } = await readUnchecked(context(), '.csv', content, options);
     expect(rows).toBeUndefined();
   });
 });

@@ -1,25 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { FilesOptions } from '../../src/sources/format.ts';
 import { cases } from '../helpers/property.ts';
-import { openContext } from '../helpers/read-source.ts';
-import { readUnchecked } from '../helpers/read-unchecked.ts';
+import { ownContext, readUnchecked } from '../helpers/read-unchecked.ts';
 
-let opened: Awaited<ReturnType<typeof openContext>>;
-let root: string;
-
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'drayage-plain-'));
-  opened = await openContext(root);
-});
-afterAll(async () => {
-  expect(await opened.spooled()).toEqual([]);
-  await opened.close();
-  await rm(root, { recursive: true });
-});
+const context = ownContext();
 
 const COLUMNS = { a: 'BIGINT', b: 'DECIMAL(10,2)', c: 'DOUBLE', d: 'VARCHAR', e: 'DATE', f: 'JSON', g: 'BOOLEAN' };
 
@@ -48,7 +33,7 @@ test('reading before looking is only sure of what the careful way reads as well,
   await fc.assert(
     fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 5 }), async (lines) => {
       const content = lines.map((one) => `${one}\n`).join('');
-      const { rows, careful } = await readUnchecked(opened.context, '.jsonl', content, { columns: COLUMNS });
+      const { rows, careful } = await readUnchecked(context(), '.jsonl', content, { columns: COLUMNS });
       if (!rows) return;
       sure++;
       expect({ rows, faults: [] }).toEqual(careful);
@@ -77,6 +62,6 @@ test.each<[string, string | Buffer, FilesOptions]>([
   ['bytes that are no UTF-8', Buffer.from('{"a":1,"b":"caf\xe9"}\n', 'latin1'), typed],
   ['no line at all', '', typed],
 ])('it is not sure of a file with %s', async (_, content, options) => {
-  const { rows } = await readUnchecked(opened.context, '.jsonl', content, options);
+  const { rows } = await readUnchecked(context(), '.jsonl', content, options);
   expect(rows).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { DrayageError } from '../../base/errors.ts';
+import { DrayageError, fileUnreadable } from '../../base/errors.ts';
 import { isS3, parseS3, type S3Options, s3Store, s3Uri } from '../../store/s3.ts';
 
 /** A folder of files that are only read, on disk or in S3. */
@@ -24,7 +24,7 @@ function onDisk(path: string, root: string): Folder {
   const nameOf = (name: string) => join(path, name);
   const absolute = (name: string) => resolve(root, nameOf(name));
   const failed = (name: string, cause: NodeJS.ErrnoException, signal: AbortSignal): unknown => {
-    const { code, message } = cause;
+    const { code } = cause;
     const where = { file: nameOf(name) };
     if (signal.aborted) return new DrayageError('INTERRUPTED', 'The read was interrupted', { where, cause });
     if (code === 'ENOENT' || code === 'ENOTDIR') {
@@ -34,11 +34,7 @@ function onDisk(path: string, root: string): Folder {
         cause,
       });
     }
-    return new DrayageError('SOURCE_UNREADABLE', `The file cannot be read: ${message}`, {
-      where,
-      hint: 'Check its permissions, and as whom Drayage runs.',
-      cause,
-    });
+    return fileUnreadable(nameOf(name), cause);
   };
   return {
     nameOf,

@@ -28,10 +28,11 @@ import { contents } from './versions.ts';
  *
  * Every partition is read in one statement. With a keeper, all of them see the moment at which the run was planned;
  * otherwise, or when that snapshot is gone, each sees the moment at which it is read, so what is written meanwhile may be
- * in one and not yet in another; the next run is certain to see it. What a partition's content is known by are the versions of its rows when the run was planned: a row that is
- * written later, loaded or not, makes the next run load its partition again. Views, foreign tables and queries have no
- * such versions; they are read anew in every run, and with `mode: 'upsert'` equal rows are left alone. For the same
- * reason rejects cannot be replayed by their numbers: run the job again.
+ * in one and not yet in another; the next run is certain to see it. What a partition's content is known by are the versions
+ * of its rows when the run was planned: a row that is written later, loaded or not, makes the next run load its partition
+ * again. Views, foreign tables and queries have no such versions; they are read anew in every run, and with
+ * `mode: 'upsert'` equal rows are left alone. For the same reason rejects cannot be replayed by their numbers: run the job
+ * again.
  * @throws JOB_INVALID for options that make no sense; while it is read CONFIG_INVALID, DATABASE_UNREACHABLE,
  * SOURCE_MISSING, STORE_DENIED, SOURCE_INVALID, SOURCE_CHANGED, DATABASE_FAILED
  */

@@ -10,8 +10,8 @@ const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
 const MEANT = /^(?:null|true|false)$/i;
 
 /**
- * A mapping of names to words, numbers, texts in quotes and lists of these, each on a line, which is what most front matter is:
- * the whole of YAML takes twenty times as long.
+ * A mapping of names to words, numbers, texts in quotes and lists of these, each on a line, which is what most front
+ * matter is: the whole of YAML takes twenty times as long.
  * @returns undefined for everything else, and wherever there is any doubt
  */
 export function plainYaml(text: string): Record<string, unknown> | undefined {

@@ -1,6 +1,6 @@
 import { open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { DrayageError } from '../../base/errors.ts';
+import { DrayageError, fileUnreadable, isForbidden } from '../../base/errors.ts';
 import { LocalFiles } from '../../store/local.ts';
 import type { Container, SessionFile } from './container.ts';
 import { dumb } from './dumb.ts';
@@ -147,14 +147,7 @@ function secret(path: string): DrayageError {
 }
 
 function missing(path: string, root: string, cause?: unknown): DrayageError {
-  const { code, message } = (cause ?? {}) as NodeJS.ErrnoException;
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new DrayageError('SOURCE_UNREADABLE', `${path} cannot be read: ${message}`, {
-      where: { file: path },
-      hint: 'Check its permissions, and as whom Drayage runs.',
-      cause,
-    });
-  }
+  if (isForbidden(cause)) return fileUnreadable(path, cause);
   const what = /[*?{[]/.test(path) ? 'No session matches' : 'There is no session';
   return new DrayageError('SOURCE_MISSING', `${what} ${path}`, {
     hint: `Relative paths start at ${root}. Check the path, or give another one with --param.`,
