@@ -12,7 +12,7 @@ import { pgloaderRoad } from './pgloader.ts';
 import { jobName, tableName, writeProject } from './project.ts';
 import { printReport, type Timings } from './report.ts';
 import { makeRows } from './rows.ts';
-import { SCENARIOS, type Scenario } from './scenarios.ts';
+import { RULES_LEAVE, SCENARIOS, type Scenario } from './scenarios.ts';
 import { BenchWorker } from './worker.ts';
 
 /**
@@ -62,10 +62,11 @@ function filesOf({ name, file = name, rows }: Scenario) {
 
 /** Makes the table and the file of a scenario anew. */
 async function arrange(scenario: Scenario): Promise<void> {
-  const { select, rows, rowGroupRows = 122_880, compression = 'zstd', table } = scenario;
+  const { select, rows, rowGroupRows = 122_880, compression = 'zstd', table, needs = '', finish = '' } = scenario;
   const { parquet } = filesOf(scenario);
   if (!existsSync(parquet)) await makeRows(select, rows, rowGroupRows, compression, parquet, folder);
-  await pool.query(`drop table if exists ${tableName(scenario)}; create table ${tableName(scenario)} (${table})`);
+  const into = tableName(scenario);
+  await pool.query(`drop table if exists ${into}; ${needs}; create table ${into} (${table}); ${finish}`);
 }
 
 async function empty(scenario: Scenario): Promise<void> {
@@ -81,7 +82,13 @@ async function roadsOf(scenario: Scenario, worker: BenchWorker): Promise<Map<str
   const { binary, csv } = filesOf(scenario);
   const load = async (one: Scenario) => {
     await empty(one);
-    return worker.load(jobName(one.name), { path: filesOf(one).parquet }, one.rows);
+    const took = await worker.load(jobName(one.name), { path: filesOf(one).parquet }, one.rows);
+    const [run] = (await pool.query('select rows_rejected as rejected from drayage.runs order by id desc limit 1'))
+      .rows;
+    const { rejected = 0 } = one;
+    // A smaller file holds fewer of them.
+    if (given.scale === '1' && run.rejected !== rejected) throw new Error(`${run.rejected} rows were rejected`);
+    return took;
   };
   const timed =
     (work: () => Promise<unknown>, count = rows) =>
@@ -150,6 +157,7 @@ process.stderr.write('\n');
 await writeFile(join(folder, 'load.json'), JSON.stringify({ repeat, timings, memory }, null, 2));
 printReport(scenarios, timings, memory);
 for (const scenario of ALL) await pool.query(`drop table if exists ${tableName(scenario)}`);
+await pool.query(RULES_LEAVE);
 await services.closers.close();
 await pool.end();
 await embedded?.leave();

@@ -12,11 +12,17 @@ export interface Scenario {
   onlyByName?: true;
   /** What is in the brackets of `create table`. */
   table: string;
+  /** Run before the table is made, and may be there already. */
+  needs?: string;
+  /** Run when the table is made. */
+  finish?: string;
   /** The job's target, as it stands in a job file. */
   target: string;
   /** What the time is divided by: the floor of its own table, or another scenario, which is run in the same rounds. */
   over: 'floor' | Omit<string, 'floor'>;
   bound: number;
+  /** Rows that have to be rejected, no more and no fewer. Default 0. */
+  rejected?: number;
   /** Run before each load, after the table was emptied. */
   before?: string;
   /** Loads the same rows once more, into the table that the scenario above has just filled. */
@@ -55,23 +61,46 @@ const withNulls = ORDERS.split(',\n').map((column) => {
   return `if(hash(i, '${name}') % 5 < 2, null, ${expression}) as ${name}`;
 });
 
-/** By column, what breaks a rule of the table: two checks, a null, a length, a NUL. */
-const VIOLATIONS: Record<string, string> = {
-  quantity: '-1',
-  weight: '1e7',
-  product: 'null',
-  customer: `repeat('x', 50)`,
-  note: `'n' || chr(0)`,
-};
+/** Rules of every kind, and what they need beside the table. */
+const RULES_NEED = `
+  create table if not exists bench_sizes (size integer primary key);
+  insert into bench_sizes select generate_series(0, 999) on conflict do nothing;
+  do $$ begin create domain bench_price as numeric(15,2) check (value < 1e9);
+  exception when duplicate_object then null; end $$;
+  create or replace function bench_refuse() returns trigger language plpgsql as $$ begin
+    raise 'not this one';
+  end $$`;
+/** Takes that away again, when the tables are gone. */
+export const RULES_LEAVE =
+  'drop table if exists bench_sizes; drop domain if exists bench_price; drop function if exists bench_refuse';
+const RULES_TABLE = `id bigint primary key, quantity integer references bench_sizes check (quantity >= 0),
+  product integer not null, price bench_price, weight double precision check (weight < 1e6), customer varchar(40),
+  note text, day date, at timestamp, paid boolean, token uuid unique`;
+const refuseIn = (table: string) => `create trigger refuse before insert on ${table} for each row
+  when (new.note = 'forbidden') execute function bench_refuse()`;
+
+/** What breaks one of the rules: two checks, a null, a length, a NUL, a foreign key, another unique column, a domain, a trigger. */
+const VIOLATIONS: readonly [column: string, value: string][] = [
+  ['quantity', '-1'],
+  ['weight', '1e7'],
+  ['product', 'null'],
+  ['customer', `repeat('x', 50)`],
+  ['note', `'n' || chr(0)`],
+  ['quantity', '5000'],
+  ['token', 'md5((i - 1)::varchar)::uuid'],
+  ['price', '5e9::decimal(15,2)'],
+  ['note', `'forbidden'`],
+];
 
 /** Rows that break a rule, each kind in its turn. */
 const withViolators = ORDERS.split(',\n').map((column) => {
   const [, expression, name] = /^\s*(.*) as (\w+)$/s.exec(column)!;
-  const kind = Object.keys(VIOLATIONS).indexOf(name!);
-  if (kind === -1) return column;
   const every = 1_000_000 / VIOLATORS;
-  const guilty = `i % ${every} = 777 and (i // ${every}) % ${Object.keys(VIOLATIONS).length} = ${kind}`;
-  return `if(${guilty}, ${VIOLATIONS[name!]}, ${expression}) as ${name}`;
+  const cases = VIOLATIONS.flatMap(([broken, value], kind) => {
+    const guilty = `i % ${every} = 777 and (i // ${every}) % ${VIOLATIONS.length} = ${kind}`;
+    return broken === name ? [`when ${guilty} then ${value}`] : [];
+  });
+  return cases.length === 0 ? column : `case ${cases.join(' ')} else ${expression} end as ${name}`;
 });
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -192,7 +221,9 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'rules',
     select: ORDERS,
     rows: 1_000_000,
-    table: `id bigint primary key, ${ORDERS_TABLE}, check (quantity >= 0), check (weight < 1e6)`,
+    needs: RULES_NEED,
+    table: RULES_TABLE,
+    finish: refuseIn('bench_rules'),
     target: '{}',
     over: 'floor',
     bound: 1.25,
@@ -201,11 +232,13 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'violators',
     select: withViolators.join(', '),
     rows: 1_000_000,
-    table: `id bigint primary key, ${ORDERS_TABLE.replace('product integer', 'product integer not null').replace('customer text', 'customer varchar(40)')},
-      check (quantity >= 0), check (weight < 1e6)`,
+    needs: RULES_NEED,
+    table: RULES_TABLE,
+    finish: refuseIn('bench_violators'),
     target: '{}',
     over: 'rules',
     bound: 3,
+    rejected: VIOLATORS,
   },
 ];
 

@@ -60,8 +60,15 @@ const REASONS: Record<string, string> = {
   P0001: 'raised',
 };
 
+/** What is wrong with a row. */
+export interface RowFault {
+  column: string | null;
+  reason: string;
+  message: string;
+}
+
 /** What is wrong with a row that the server has refused; undefined when the error is not about a row. */
-export function faultOf(error: unknown): { column: string | null; reason: string; message: string } | undefined {
+export function faultOf(error: unknown): RowFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code = '', message, detail, column, where = '' } = error as ServerError;
   if (!/^[0-9A-Z]{5}$/.test(code) || TRANSIENT.test(code)) return undefined;

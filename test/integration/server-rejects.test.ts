@@ -188,6 +188,30 @@ test('rejects are exported, and loaded after all when the cause is mended', asyn
   });
 });
 
+test('when nearly every row is refused, all of them are found, and those between them are loaded', async () => {
+  const many = 9_000;
+  await database.pool.query('create table lines (id int primary key, customer int references customers)');
+  await project.write(
+    'jobs/lines.ts',
+    `import { defineJob, files, table } from 'drayage';
+     export default defineJob({ name: 'lines', description: 'Lines', source: () => files('lines.parquet'), targets: { lines: table() } });`,
+  );
+  await writeParquet(
+    duck,
+    `select i::int as id, if(i % 1000 < 2, 1, -i)::int as customer from range(1, ${many + 1}) t(i)`,
+    `${project.root}/lines.parquet`,
+  );
+  const good = (2 * many) / 1000;
+  const report = JSON.parse((await project.dray(['run', 'lines', '--json'])).stdout);
+  expect(report).toMatchObject({ errors: [], rows: { read: many, written: good, rejected: many - good } });
+  const { rows } = await database.pool.query(
+    `select count(distinct row_number)::int as rows, count(*) filter (where raw->>'id' <> row_number::text)::int as wrong
+     from drayage.rejects where run_id = $1 and reason = 'foreign_key'`,
+    [report.run],
+  );
+  expect(rows).toEqual([{ rows: many - good, wrong: 0 }]);
+});
+
 async function rejectsLeft(run: number) {
   return (await database.pool.query('select id from drayage.rejects where run_id = $1', [run])).rows;
 }
