@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { DuckConnection } from '../duckdb/instance.ts';
 import { rows, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
@@ -50,6 +50,7 @@ export interface RejectedRow {
 
 const PLACE = '"drayage:place"';
 const PROBLEM = '"drayage:problem"';
+const HEAP = '"drayage:heap"';
 /** The places of rows without a date, of those that are left out, and of all where there are no dates. */
 const [NONE, REJECTED, ALL] = ['none', 'rejected', 'all'];
 
@@ -66,6 +67,10 @@ const LEAST_GROUP_ROWS = 2_048;
 const GROUP_CELLS = 3_000_000;
 /** Files that are being written at a time: the rows come in the order of their dates. */
 const OPEN_FILES = 2;
+/** Rows of several places that are held at a time: of one more, DuckDB would set aside 256 KiB for each column. */
+const HEAP_ROWS = 2_048;
+/** Heaps that are taken out of one file. */
+const HEAPS = 8;
 const CODECS = { snappy: 'snappy', zstd: 'zstd', gzip: 'gzip', none: 'uncompressed' } as const;
 
 /**
@@ -179,24 +184,77 @@ async function writeWide(request: WriteRequest, run: Run): Promise<void> {
   const judges = columns.some(({ differs }) => differs);
   const all = judges ? `, ${placeOf(request)} as ${PLACE} from (${judged(request)})` : ` from (${request.query})`;
   await run(copyTo(request, `select ${made(columns)}${all}`, whole, ''));
-  const file = `read_parquet(${quotePath(whole)}, hive_partitioning = false)`;
-  const stored = columns.map(({ name, type }) => ({ name, type, from: type, expression: quoteIdentifier(name) }));
-  const own = { ...request, columns: stored, query: `select * from ${file}` };
-  const place = judges ? PLACE : placeOf(own);
-  const read = judges ? file : `(${judged(own)})`;
-  const places = await run(`select distinct ${place} as place from ${read}`);
-  const folderOf = (one: unknown) => join(folder, `drayage%3Aplace=${one}`);
-  for (const { place: one } of places) await mkdir(folderOf(one));
-  if (places.length === 1 && !judges && target.sort.length === 0) {
-    await rename(whole, join(folderOf(places[0]!.place), 'data_0.parquet'));
-    return;
+  const stored = { ...request, columns: columns.map((column) => ({ ...column, from: column.type })) };
+  // Simpler than `placeOf`, so that a scan takes it for a filter and reads of the other columns only what is asked for.
+  const place = `coalesce(${dateOf(stored)}, '${target.badDates === 'reject' ? REJECTED : NONE}')`;
+  const placed = judges ? readAs(whole) : `select *, ${place} as ${PLACE} from (${readAs(whole)})`;
+  const counts = await run(
+    `select ${PLACE} as place, count(*)::double as rows from (${placed}) group by all order by 1`,
+  );
+  const places = counts.map(({ place, rows: count }) => ({ place: String(place), rows: Number(count) }));
+  for (const { place } of places) await mkdir(dirname(placeFile(folder, place)));
+  const [first, ...others] = places;
+  if (first && others.length === 0 && !judges && target.sort.length === 0) {
+    return rename(whole, placeFile(folder, first.place));
+  }
+  await partPlaces(request, placed, places, run);
+  await rm(whole);
+}
+
+const readAs = (file: string) => `select * from read_parquet(${quotePath(file)}, hive_partitioning = false)`;
+const placeFile = (folder: string, place: string) => join(folder, `drayage%3Aplace=${place}`, 'data_0.parquet');
+
+interface Place {
+  place: string;
+  rows: number;
+}
+
+/**
+ * A file for each place, out of heaps of a few, since to read some rows of a chunk takes as long as to read all of it.
+ * @param query its rows, with PLACE
+ */
+async function partPlaces(request: WriteRequest, query: string, places: readonly Place[], run: Run): Promise<void> {
+  const { folder, target } = request;
+  const heaps = heapsOf(places, HEAP_ROWS);
+  // Everything is read for each heap; where there are many, only their part of it.
+  if (heaps.length > HEAPS) {
+    const part = join(folder, `part-${places.length}.parquet`);
+    for (const some of heapsOf(places, sum(places) / HEAPS)) {
+      if (some.length > 1) await run(copyTo(request, `from (${query}) ${among(some)}`, part, ''));
+      await partPlaces(request, some.length > 1 ? readAs(part) : query, some, run);
+    }
+    return rm(part, { force: true });
   }
   const sort = target.sort.length > 0 ? ` order by ${target.sort.map(quoteIdentifier).join(', ')}` : '';
-  for (const { place: one } of places) {
-    const its = `select ${made(stored)} from ${read} where ${place} = ${quoteLiteral(String(one))}${sort}`;
-    await run(copyTo(request, its, join(folderOf(one), 'data_0.parquet'), ''));
+  for (const heap of heaps) {
+    const [from, held] = heap.length > 1 ? [HEAP, true] : [`(${query})`, false];
+    if (held) await run(`create or replace temp table ${HEAP} as from (${query}) ${among(heap)}`);
+    for (const one of heap) {
+      const its = `select * exclude (${PLACE}) from ${from} ${among([one])}${sort}`;
+      await run(copyTo(request, its, placeFile(folder, one.place), ''));
+    }
+    if (held) await run(`drop table ${HEAP}`);
   }
-  await rm(whole);
+}
+
+const sum = (places: readonly Place[]) => places.reduce((total, { rows: count }) => total + count, 0);
+
+const among = (places: readonly Place[]) =>
+  `where ${PLACE} between ${quoteLiteral(places[0]!.place)} and ${quoteLiteral(places.at(-1)!.place)}`;
+
+/** Neighbours together, up to so many rows; a larger one alone. */
+function heapsOf(places: readonly Place[], most: number): Place[][] {
+  const heaps: Place[][] = [];
+  let held = Number.POSITIVE_INFINITY;
+  for (const one of places) {
+    held += one.rows;
+    if (held > most) {
+      heaps.push([]);
+      held = one.rows;
+    }
+    heaps.at(-1)!.push(one);
+  }
+  return heaps;
 }
 
 type Run = (sql: string) => Promise<Record<string, unknown>[]>;
