@@ -6,15 +6,19 @@ const HASH_DIGITS = 8;
 
 /** The name that an identifier has in Postgres: as it is, or cut and told apart by a hash of the whole. */
 export function postgresName(name: string): string {
-  const bytes = Buffer.from(name);
-  if (bytes.length <= NAME_BYTES) return name;
-  const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_DIGITS);
-  return `${cut(bytes, NAME_BYTES - HASH_DIGITS - 1)}_${hash}`;
+  return within(name, NAME_BYTES);
 }
 
 /** The name with something behind it, both within the limit. */
 export function withSuffix(name: string, suffix: string): string {
-  return `${cut(Buffer.from(name), NAME_BYTES - Buffer.byteLength(suffix))}${suffix}`;
+  return `${within(name, NAME_BYTES - Buffer.byteLength(suffix))}${suffix}`;
+}
+
+function within(name: string, limit: number): string {
+  const bytes = Buffer.from(name);
+  if (bytes.length <= limit) return name;
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_DIGITS);
+  return `${cut(bytes, limit - HASH_DIGITS - 1)}_${hash}`;
 }
 
 /** At most so many bytes, and no half of a character. */

@@ -9,6 +9,7 @@ import { clearRejects, insertRejects, lockRejects, partitionsWithRejects } from 
 import { findRun, moveRun, type Run } from '../control/runs.ts';
 import type { Route } from '../model/route.ts';
 import type { SourceContext } from '../model/source.ts';
+import { quoteIdentifier } from '../postgres/catalog.ts';
 import { Checksum } from '../postgres/checksum.ts';
 import { kyselyOnClient } from '../postgres/kysely.ts';
 import { transaction } from '../postgres/tx.ts';
@@ -143,7 +144,8 @@ async function faultyRows({ faults }: Opened): Promise<Set<number>> {
 
 /** Whether rejects of a table by this name are the route's: a table that was put in place had another one before. */
 function isOf({ table }: Route, name: string, run: number): boolean {
-  return name === table.sql || name.replaceAll('"', '').endsWith(`.${shadowPart(table.name, run)}`);
+  const shadow = shadowPart(table.name, run);
+  return name === table.sql || [shadow, quoteIdentifier(shadow)].some((part) => name.endsWith(`.${part}`));
 }
 
 /** @returns the rejects that are left */

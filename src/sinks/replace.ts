@@ -2,6 +2,8 @@ import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
 import { describeTable, quoteIdentifier, type Table } from '../postgres/catalog.ts';
 import { withSuffix } from '../postgres/names.ts';
+import { grantsOf, isUnlogged, likenessOf, moveSequences, renameSequences, replicaIdentityOf } from './likeness.ts';
+import { assertReplaceable } from './replaceable.ts';
 
 /** An index or a constraint of a table, as SQL that makes the same on another one. */
 interface Part {
@@ -29,17 +31,12 @@ const formerPart = (name: string, run: number) => withSuffix(name, `__before_${r
 export async function makeShadow(client: ClientBase, table: Table, run: number): Promise<void> {
   await assertReplaceable(client, table);
   const shadow = shadowName(table, run);
-  await client.query(`create table ${shadow} (like ${table.sql} including all excluding indexes)`);
+  const unlogged = (await isUnlogged(client, table)) ? 'unlogged ' : '';
+  await client.query(`create ${unlogged}table ${shadow} (like ${table.sql} including all excluding indexes)`);
   for (const part of await partsOf(client, table)) {
     if (part.unique || part.kind === 'constraint') await client.query(makePart(part, shadow, run));
   }
-  const triggers = await client.query<{ definition: string }>(
-    'select pg_get_triggerdef(oid) as definition from pg_trigger where tgrelid = $1::oid and not tgisinternal',
-    [table.oid],
-  );
-  // The catalog prints the table with its schema, as `sql` is.
-  for (const { definition } of triggers.rows)
-    await client.query(definition.replace(` ON ${table.sql} `, () => ` ON ${shadow} `));
+  for (const statement of await likenessOf(client, table, shadow)) await client.query(statement);
 }
 
 /** @throws TARGET_INVALID when it is gone */
@@ -77,8 +74,10 @@ export async function swapIn(client: ClientBase, table: Table, run: number): Pro
   await client.query(`lock table ${table.sql} in access exclusive mode`);
   const after = [...(await viewsOver(client, table)), ...(await referencesTo(client, table))];
   for (const { before } of after) if (before) await client.query(before);
-  for (const statement of await grantsOf(client, table, shadow)) await client.query(statement);
+  const identity = await replicaIdentityOf(client, table, shadow, (index) => shadowPart(index, run));
+  for (const statement of [...(await grantsOf(client, table, shadow)), ...identity]) await client.query(statement);
   await moveSequences(client, table, shadow);
+  await renameSequences(client, table, shadow, (name) => formerPart(name, run));
 
   const former = `${quoteIdentifier(table.schema)}.${quoteIdentifier(formerPart(table.name, run))}`;
   await client.query(`alter table ${table.sql} rename to ${quoteIdentifier(formerPart(table.name, run))}`);
@@ -88,27 +87,6 @@ export async function swapIn(client: ClientBase, table: Table, run: number): Pro
     await client.query(renamePart(part, table.sql, shadowPart(part.name, run), part.name, table));
   for (const statement of after) await client.query(statement.after);
   return former;
-}
-
-async function assertReplaceable(client: ClientBase, table: Table): Promise<void> {
-  const { rows } = await client.query<{ problem: string }>(
-    `select 'it is partitioned' as problem from pg_class where oid = $1::oid and relkind = 'p'
-     union all select 'it inherits, or is inherited from' from pg_inherits where $1::oid in (inhrelid, inhparent)
-     union all select 'it has row security policies' from pg_policy where polrelid = $1::oid
-     union all select format('the materialized view %s reads it', c.oid::regclass)
-       from pg_depend d join pg_rewrite r on r.oid = d.objid join pg_class c on c.oid = r.ev_class
-       where d.refobjid = $1::oid and d.classid = 'pg_rewrite'::regclass and c.relkind = 'm'
-     union all select format('the publication %I names it', p.pubname)
-       from pg_publication_rel pr join pg_publication p on p.oid = pr.prpubid where pr.prrelid = $1::oid
-     limit 1`,
-    [table.oid],
-  );
-  const [found] = rows;
-  if (!found) return;
-  throw new DrayageError('TARGET_INVALID', `The table cannot be replaced as a whole: ${found.problem}`, {
-    where: { table: table.sql },
-    hint: 'Use mode merge, which changes the table in place.',
-  });
 }
 
 /** Keys before what may refer to them. */
@@ -151,7 +129,8 @@ interface AroundSwap {
 /** Views hang on the table itself, not on its name: the same text makes them hang on its successor. */
 async function viewsOver(client: ClientBase, table: Table): Promise<AroundSwap[]> {
   const { rows } = await client.query<AroundSwap>(
-    `select distinct format('create or replace view %s as %s', v.oid::regclass, pg_get_viewdef(v.oid)) as after
+    `select distinct format('create or replace view %s%s as %s', v.oid::regclass,
+       ' with (' || array_to_string(v.reloptions, ', ') || ')', pg_get_viewdef(v.oid)) as after
      from pg_depend d join pg_rewrite r on r.oid = d.objid and d.classid = 'pg_rewrite'::regclass
      join pg_class v on v.oid = r.ev_class and v.relkind = 'v'
      where d.refobjid = $1::oid and d.refclassid = 'pg_class'::regclass`,
@@ -160,46 +139,13 @@ async function viewsOver(client: ClientBase, table: Table): Promise<AroundSwap[]
   return rows;
 }
 
-/** Foreign keys of other tables, which are checked against the new rows. */
+/** Foreign keys of other tables, which are checked against the new rows; those of partitions go with their table's. */
 async function referencesTo(client: ClientBase, table: Table): Promise<AroundSwap[]> {
   const { rows } = await client.query<AroundSwap>(
     `select format('alter table %s drop constraint %I', conrelid::regclass, conname) as before,
        format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as after
-     from pg_constraint where confrelid = $1::oid and conrelid <> $1::oid and contype = 'f'`,
+     from pg_constraint where confrelid = $1::oid and conrelid <> $1::oid and contype = 'f' and conparentid = 0`,
     [table.oid],
   );
   return rows;
-}
-
-async function grantsOf(client: ClientBase, table: Table, shadow: string): Promise<string[]> {
-  const { rows } = await client.query<{ statement: string }>(
-    `select format('alter table %s owner to %I', $2::text, pg_get_userbyid(relowner)) as statement
-     from pg_class where oid = $1::oid
-     union all
-     select format('grant %s on %s to %s%s', a.privilege_type, $2::text,
-       case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
-       case when a.is_grantable then ' with grant option' else '' end)
-     from pg_class c cross join lateral aclexplode(c.relacl) a where c.oid = $1::oid
-     union all
-     select format('grant %s (%I) on %s to %s', x.privilege_type, a.attname, $2::text,
-       case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end)
-     from pg_attribute a cross join lateral aclexplode(a.attacl) x where a.attrelid = $1::oid and a.attnum > 0
-     union all
-     select format('comment on table %s is %L', $2::text, obj_description($1::oid, 'pg_class'))
-     where obj_description($1::oid, 'pg_class') is not null`,
-    [table.oid, shadow],
-  );
-  return rows.map(({ statement }) => statement);
-}
-
-/** Sequences behind defaults go over to the shadow, so that they outlive the former table; see also `resetSequences`. */
-async function moveSequences(client: ClientBase, table: Table, shadow: string): Promise<void> {
-  const { rows } = await client.query<{ statement: string }>(
-    `select format('alter sequence %s owned by %s.%I', d.objid::regclass, $2::text, a.attname) as statement
-     from pg_depend d join pg_class s on s.oid = d.objid and s.relkind = 'S'
-     join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-     where d.refobjid = $1::oid and d.deptype = 'a'`,
-    [table.oid, shadow],
-  );
-  for (const { statement } of rows) await client.query(statement);
 }
