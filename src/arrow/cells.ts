@@ -13,6 +13,15 @@ export function hasNulls(data: Data): boolean {
   return !!data.nullBitmap && data.nullBitmap.byteLength > 0;
 }
 
+/**
+ * All bits set if the one at `place` of a bitmap is, none if it is not: for arithmetic in the place of a branch, which takes
+ * longer than the rest of a loop where the processor cannot foresee it.
+ * @param place of a row: its index and the column's offset
+ */
+export function maskAt(bitmap: Uint8Array, place: number): number {
+  return -((bitmap[place >> 3]! >> (place & 7)) & 1);
+}
+
 /** Whether row `index` of a boolean column is true; Arrow keeps eight to the byte. */
 export function isTrue(data: Data, index: number): boolean {
   const bit = data.offset + index;

@@ -239,10 +239,17 @@ export class DuckConnection {
     }
   }
 
-  /** Why a stream broke off: found out by running the query once more, down to a hash of all its values. */
-  async diagnose(sql: string, params?: Params): Promise<DrayageError> {
+  /**
+   * Why a stream broke off: found out by running the query once more, down to a hash of all its values.
+   * @param read how many rows had come
+   * @returns undefined when these are all that there are
+   */
+  async diagnose(sql: string, params: Params | undefined, read: number): Promise<DrayageError | undefined> {
     try {
-      await this.execute(`select max(hash(q)) from (${sql}) q`, params);
+      const result = await this.execute(`select count(*) = ${read}, max(hash(q)) from (${sql}) q`, params);
+      const chunk = await this.next(result);
+      const [complete] = duckdb.vector_get_data(duckdb.data_chunk_get_vector(chunk!, 0), 1);
+      if (complete) return undefined;
     } catch (error) {
       return error as DrayageError;
     }

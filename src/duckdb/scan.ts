@@ -14,19 +14,22 @@ export interface ScanOptions {
   /** Whether batches stay good after the next one was asked for; costs memory of their own. */
   keep?: boolean;
   params?: Params;
+  /** How many rows there are, when that is known. */
+  rows?: number | undefined;
 }
 
 /**
  * Runs a query and yields its result in batches of up to 2,048 rows, one read ahead.
  *
  * A stream of DuckDB's that fails half-way ends like one that is complete, and the bindings do not tell them apart. So
- * a row is put behind the last one that says it was the last; without it, the query is asked what is wrong.
+ * unless it is known how many rows there are, one is put behind the last that says it was the last. When rows are
+ * missing, the query is asked what is wrong.
  * @throws TYPE_UNMAPPED when a column of the result is of a type that no batch can hold
  */
 export async function* scan(
   connection: DuckConnection,
   sql: string,
-  { signal, keep = false, params }: ScanOptions = {},
+  { signal, keep = false, params, rows }: ScanOptions = {},
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const interrupt = () => connection.interrupt();
   signal?.throwIfAborted();
@@ -34,22 +37,24 @@ export async function* scan(
   let ahead: Promise<Piece | undefined> | undefined;
   let pieces: Pieces | undefined;
   try {
-    const result = await connection.stream(
-      `select *, false as ${END} from (${sql}) union all by name select true as ${END}`,
-      params,
-    );
-    pieces = new Pieces(connection, result, keep);
+    const ended = `select *, false as ${END} from (${sql}) union all by name select true as ${END}`;
+    const result = await connection.stream(rows === undefined ? ended : sql, params);
+    pieces = new Pieces(connection, result, keep, rows === undefined);
     const sweeper = new Sweeper();
+    let read = 0;
     let complete = false;
     ahead = pieces.next();
     for (let piece = await ahead; piece; piece = await ahead) {
       sweeper.done(piece.bytes);
       ahead = pieces.next();
+      read += piece.batch?.numRows ?? 0;
       complete = piece.complete;
       if (piece.batch) yield piece.batch;
     }
     signal?.throwIfAborted();
-    if (!complete) throw await connection.diagnose(sql, params);
+    if (complete || read === rows) return;
+    const failure = await connection.diagnose(sql, params, read);
+    if (failure) throw failure;
   } finally {
     signal?.removeEventListener('abort', interrupt);
     // A fetch under way uses the connection; its outcome no longer matters to anyone.
@@ -73,15 +78,18 @@ class Pieces {
   readonly #result: duckdb.Result;
   readonly #schema: Schema;
   readonly #keep: boolean;
+  /** Whether there is a row behind the last one. */
+  readonly #ended: boolean;
   /** One for the piece in use, one for the piece ahead. */
   readonly #scratches = [new Scratch(), new Scratch()];
   #turn = 0;
 
-  constructor(connection: DuckConnection, result: duckdb.Result, keep: boolean) {
+  constructor(connection: DuckConnection, result: duckdb.Result, keep: boolean, ended: boolean) {
     this.#connection = connection;
     this.#result = result;
     this.#keep = keep;
-    this.#schema = resultSchema(resultColumns(result).slice(0, -1));
+    this.#ended = ended;
+    this.#schema = resultSchema(resultColumns(result).slice(0, ended ? -1 : undefined));
   }
 
   async next(): Promise<Piece | undefined> {
@@ -97,7 +105,7 @@ class Pieces {
 
   #copy(chunk: duckdb.DataChunk): Piece {
     const scratch = this.#keep ? new Scratch() : this.#scratches[this.#turn++ % 2]!;
-    const complete = holdsEnd(chunk, this.#schema.fields.length);
+    const complete = this.#ended && holdsEnd(chunk, this.#schema.fields.length);
     const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
     const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
     release(chunk);

@@ -86,7 +86,7 @@ interface Open {
 
 /** Rows that DuckDB reads. */
 export interface OpenRelation extends Open {
-  /** A DuckDB query with the source's columns and, named ROW, the 1-based number of the row or line in its file. */
+  /** A DuckDB query with the source's columns and, named ROW, as the last one the 1-based number of the row or line in its file. */
   relation: string;
   /** Called with a query over the relation before it is read, so that no more is fetched than it needs. */
   prepare?(query: string, connection: DuckConnection): Promise<void>;
@@ -95,6 +95,8 @@ export interface OpenRelation extends Open {
    * `prepare`; that is called after all when there is doubt. Undefined when there is nothing to be gained.
    */
   unchecked?(): Promise<Unchecked | undefined>;
+  /** How many rows it has, when that is known before they are read. */
+  rows?: number;
   /** What DuckDB takes to read it, as far as that is known. */
   memoryBytes?: number;
   /** Types of columns that come from Postgres, as it writes them, for a table that is made for them. */

@@ -210,12 +210,16 @@ async function compile(
   const map = transform?.kind === 'batches' ? guarded(transform) : undefined;
   const { select, skipped } = arranged(columns);
   const list = select.map(({ name, expression }) => `${expression} as ${quoteIdentifier(name)}`).join(', ');
-  const query = `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
+  const asTheyAre = schemaAsTheyAre(select, columns);
+  // Every value of every row, as it is.
+  const whole = !transform && !rows && select.length === columns.length;
+  const inPlace = asTheyAre && whole && select.every(({ name }, index) => name === columns[index]!.name);
+  const query = inPlace ? compiled : `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
   const positions = select.map((_, position) => position);
 
+  const known = transform || rows ? undefined : partition.rows;
+
   async function* batches(keep: boolean, mayUndo = false): AsyncGenerator<SourceBatch> {
-    // Every value of every row, as it is.
-    const whole = !transform && !rows && select.length === columns.length;
     const unchecked = mayUndo && whole ? await partition.unchecked?.() : undefined;
     if (unchecked) return yield* atOnce(keep, unchecked);
     await partition.prepare?.(query, connection);
@@ -239,7 +243,7 @@ async function compile(
   }
 
   async function* scanned(keep: boolean, until: AbortSignal): AsyncGenerator<SourceBatch> {
-    for await (const batch of turn.over(() => scan(connection, query, { signal: until, keep }))) {
+    for await (const batch of turn.over(() => scan(connection, query, { signal: until, keep, rows: known }))) {
       const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
       const result = map ? await map(selected) : selected;
@@ -255,13 +259,13 @@ async function compile(
     for await (const batch of batches) yield { batch, rowNumber: () => null };
   }
 
-  const read = asTheyAre(select, columns) ?? (await schemaOf(connection, `select ${list} from (${compiled})`));
+  const read = asTheyAre ?? (await schemaOf(connection, `select ${list} from (${compiled})`));
   const schema = map ? (await map(emptyBatch(read))).schema : read;
   return { columns, skipped, schema, batches, ...(map ? {} : { only }) };
 }
 
 /** The schema of columns that are read as they are; asking DuckDB takes a tenth of a second when there are many. */
-function asTheyAre(select: Arrangement['select'], columns: readonly DuckColumn[]): Schema | undefined {
+function schemaAsTheyAre(select: Arrangement['select'], columns: readonly DuckColumn[]): Schema | undefined {
   const byName = new Map(columns.map((column) => [column.name, column]));
   const fields = select.flatMap(({ name, expression }) => {
     const field = expression === quoteIdentifier(name) ? byName.get(name)?.field : undefined;

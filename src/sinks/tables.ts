@@ -48,7 +48,7 @@ export async function ensureTables(
 ): Promise<{ tables: Table[]; created: boolean }> {
   const existing = await describeTable(client, wanted.name);
   if (existing) {
-    const tables = await tablesOf(client, wanted);
+    const tables = await withParts(client, existing, wanted.target);
     const missing = await missingColumns(tables, wanted);
     const last = tables.at(-1)!;
     if (missing.length === 0) return { tables, created: false };
@@ -75,9 +75,13 @@ export async function tablesOf(
   client: ClientBase,
   { name, target }: Pick<Wanted, 'name' | 'target'>,
 ): Promise<Table[]> {
-  const tables = [await requireTable(client, name)];
-  for (let part = 2; target.split; part++) {
-    const next = await describeTable(client, partName(tables[0]!, part));
+  return withParts(client, await requireTable(client, name), target);
+}
+
+async function withParts(client: ClientBase, first: Table, { split }: Target): Promise<Table[]> {
+  const tables = [first];
+  for (let part = 2; split; part++) {
+    const next = await describeTable(client, partName(first, part));
     if (!next) break;
     tables.push(next);
   }
@@ -133,6 +137,7 @@ export async function needsColumns(
   client: ClientBase,
   { name, target }: Pick<Wanted, 'name' | 'target'>,
 ): Promise<boolean> {
+  if (target.evolve === target.infer) return target.infer;
   return (await describeTable(client, name)) ? target.evolve : target.infer;
 }
 

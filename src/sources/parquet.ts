@@ -48,7 +48,7 @@ export const parquet: FileFormat = {
     const { first, last, fileRows, largest } = spec as Record<'first' | 'last' | 'fileRows' | 'largest', number>;
     const place = await placeOf(file, Number(spec.footer), context);
     try {
-      const types = await columnTypes(place.path, file, context);
+      const list = await selectList(place.path, file, columns, context);
       const scan = `read_parquet(${quotePath(place.path)}, file_row_number = true, hive_partitioning = false)`;
       const number = 'file_row_number + 1';
       const { sparse } = place;
@@ -57,7 +57,8 @@ export const parquet: FileFormat = {
       const fill = async (query: string, connection: DuckConnection) =>
         sparse!.fill(await neededRanges(connection, query, sparse!.path, { first, last }));
       return {
-        relation: `select ${selectList(types, columns)}, ${number} as ${quoteIdentifier(ROW)} from ${scan}${where}`,
+        relation: `select ${list}, ${number} as ${quoteIdentifier(ROW)} from ${scan}${where}`,
+        rows: last - first + 1,
         memoryBytes: ROW_GROUPS_HELD * largest,
         ...(sparse ? { prepare: fill } : {}),
         async *faults() {},
@@ -128,8 +129,15 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
   yield range;
 }
 
-function selectList(types: Map<string, string>, declared: Readonly<Record<string, string>>): string {
-  if (Object.keys(declared).length === 0) return [...types.keys()].map(quoteIdentifier).join(', ');
+/** What is selected of the file. Only declared columns have to be held against those that it has. */
+async function selectList(
+  place: string,
+  file: FoundFile,
+  declared: Readonly<Record<string, string>>,
+  context: SourceContext,
+): Promise<string> {
+  if (Object.keys(declared).length === 0) return '* exclude (file_row_number)';
+  const types = await columnTypes(place, file, context);
   const list = Object.entries(declared).map(([name, type]) => {
     const quoted = quoteIdentifier(name);
     if (!types.has(name)) return `null::${type} as ${quoted}`;

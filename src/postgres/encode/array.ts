@@ -86,7 +86,7 @@ class ArrayEncoder implements ColumnEncoder {
     const places = new Int32Array(last - first);
     const write = (start: number, end: number) => {
       if (end === start) return;
-      const stretch = { out, view, at: places.subarray(start - first, end - first) };
+      const stretch = { out, view, at: places.subarray(start - first, end - first), spare: 0 };
       this.#element.write(shape.elements, start, end, stretch);
     };
     let start = first;

@@ -1,5 +1,5 @@
 import type { Data, RecordBatch } from '../../arrow/batch.ts';
-import { hasNulls, isValid } from '../../arrow/cells.ts';
+import { hasNulls, isValid, maskAt } from '../../arrow/cells.ts';
 import type { Checksum } from '../checksum.ts';
 import { LOSSES, type Loss } from './coerce.ts';
 import type { ColumnEncoder, Fault, Report } from './column.ts';
@@ -92,8 +92,11 @@ export class BatchEncoder {
       view.setInt16(position, this.#columns.length);
       at[slot] = position + 2;
     }
-    const target = { out, view, at };
-    for (const { position, encoder } of this.#columns) encoder.write(columnData(batch, position), from, to, target);
+    const target = { out, view, at, spare: this.#columns.length * 4 };
+    for (const { position, encoder } of this.#columns) {
+      target.spare -= 4;
+      encoder.write(columnData(batch, position), from, to, target);
+    }
     for (let slot = 0, start = 0; slot < sizes.length; start += sizes[slot++]!) {
       checksum.add(out, view, start, start + sizes[slot]!);
     }
@@ -109,7 +112,8 @@ export class BatchEncoder {
       else {
         common += encoder.size;
         if (hasNulls(data)) {
-          for (let index = from; index < to; index++) if (!isValid(data, index)) sizes[index - from]! -= encoder.size;
+          const { nullBitmap, offset } = data;
+          for (let row = from; row < to; row++) sizes[row - from]! -= encoder.size & ~maskAt(nullBitmap, offset + row);
         }
       }
     }

@@ -1,5 +1,5 @@
 import type { Kind } from '../../arrow/types.ts';
-import { type ColumnEncoder, fixedSize, numbers } from './column.ts';
+import { type ColumnEncoder, type Fill, fixedSize, LENGTH_BYTES, numbers } from './column.ts';
 
 /** Kinds whose every value a float of 4 or 8 bytes holds exactly. */
 const EXACT: Record<4 | 8, readonly Kind[]> = {
@@ -10,7 +10,14 @@ const EXACT: Record<4 | 8, readonly Kind[]> = {
 /** real (4 bytes) and double precision (8), from the kinds that lose nothing; NaN, infinities and −0 are kept. */
 export function floatEncoder(kind: Kind, bytes: 4 | 8): ColumnEncoder | undefined {
   if (!EXACT[bytes].includes(kind)) return undefined;
-  return bytes === 4
-    ? fixedSize(4, numbers, (values, index, view, position) => view.setFloat32(position, values[index]!))
-    : fixedSize(8, numbers, (values, index, view, position) => view.setFloat64(position, values[index]!));
+  return fixedSize(bytes, numbers, FILL[bytes]);
 }
+
+const FILL: Record<4 | 8, Fill<ArrayLike<number>>> = {
+  4: (values, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) view.setFloat32(at[row - first]! + LENGTH_BYTES, values[row]!);
+  },
+  8: (values, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) view.setFloat64(at[row - first]! + LENGTH_BYTES, values[row]!);
+  },
+};

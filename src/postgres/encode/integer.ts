@@ -1,6 +1,6 @@
 import { isValid } from '../../arrow/cells.ts';
 import type { Kind } from '../../arrow/types.ts';
-import { type ColumnEncoder, fixedSize, numbers, words } from './column.ts';
+import { type ColumnEncoder, type Fill, fillHalves, fixedSize, LENGTH_BYTES, numbers, words } from './column.ts';
 
 type Width = 2 | 4 | 8;
 
@@ -32,29 +32,35 @@ export function integerEncoder(kind: Kind, bytes: Width): ColumnEncoder | undefi
   const range = RANGE[bytes];
   const check = holds.least >= range.least && holds.most <= range.most ? undefined : rangeCheck(range);
   return kind === 'int64' || kind === 'uint64'
-    ? fixedSize(bytes, words, PUT_WIDE[bytes], check)
-    : fixedSize(bytes, numbers, PUT_NARROW[bytes], check);
+    ? fixedSize(bytes, words, FILL_WIDE[bytes], check)
+    : fixedSize(bytes, numbers, FILL_NARROW[bytes], check);
 }
 
-type Put<Values> = (values: Values, index: number, view: DataView, position: number) => void;
-
-const PUT_NARROW: Record<Width, Put<ArrayLike<number>>> = {
-  2: (values, index, view, position) => view.setInt16(position, values[index]!),
-  4: (values, index, view, position) => view.setInt32(position, values[index]!),
-  8: (values, index, view, position) => {
-    const value = values[index]!;
-    view.setInt32(position, value < 0 ? -1 : 0);
-    view.setInt32(position + 4, value);
+const FILL_NARROW: Record<Width, Fill<ArrayLike<number>>> = {
+  2: (values, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) view.setInt16(at[row - first]! + LENGTH_BYTES, values[row]!);
+  },
+  4: (values, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) view.setInt32(at[row - first]! + LENGTH_BYTES, values[row]!);
+  },
+  8: (values, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) {
+      const position = at[row - first]! + LENGTH_BYTES;
+      const value = values[row]!;
+      view.setInt32(position, value < 0 ? -1 : 0);
+      view.setInt32(position + 4, value);
+    }
   },
 };
 
-const PUT_WIDE: Record<Width, Put<Int32Array>> = {
-  2: (halves, index, view, position) => view.setInt16(position, halves[index * 2]!),
-  4: (halves, index, view, position) => view.setInt32(position, halves[index * 2]!),
-  8: (halves, index, view, position) => {
-    view.setInt32(position, halves[index * 2 + 1]!);
-    view.setInt32(position + 4, halves[index * 2]!);
+const FILL_WIDE: Record<Width, Fill<Int32Array>> = {
+  2: (halves, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) view.setInt16(at[row - first]! + LENGTH_BYTES, halves[row * 2]!);
   },
+  4: (halves, from, to, view, at, first) => {
+    for (let row = from; row < to; row++) view.setInt32(at[row - first]! + LENGTH_BYTES, halves[row * 2]!);
+  },
+  8: fillHalves,
 };
 
 function rangeCheck({ name, least, most }: (typeof RANGE)[Width]): ColumnEncoder['check'] {

@@ -1,14 +1,14 @@
 import { isValid, wordsOf } from '../../arrow/cells.ts';
 import { viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
-import { type ColumnEncoder, fixedSize, numbers, words } from './column.ts';
+import { type ColumnEncoder, type Fill, fillHalves, fixedSize, LENGTH_BYTES, numbers, words } from './column.ts';
 
 /** Days from 1970-01-01 to 2000-01-01, where Postgres starts to count. */
 const EPOCH_DAYS = 10_957;
 /** The same in microseconds, as two 32-bit words. */
 const EPOCH_US = 946_684_800_000_000n;
 const EPOCH_HIGH = Number(EPOCH_US >> 32n);
-const EPOCH_LOW = Number(EPOCH_US & 0xffffffffn);
+const EPOCH_LOW = Number(BigInt.asIntN(32, EPOCH_US));
 
 /** What Postgres can hold (`datatype/timestamp.h`): Julian day 0 up to the end of 5874897 or of 294276. */
 const LEAST_DAY = -2_451_545 + EPOCH_DAYS;
@@ -25,11 +25,14 @@ export function dateEncoder(kind: Kind): ColumnEncoder | undefined {
   return fixedSize(
     4,
     numbers,
-    (days, index, view, position) => {
-      const day = days[index]!;
-      if (day === DAY_INFINITY) view.setInt32(position, 0x7fffffff);
-      else if (day === -DAY_INFINITY) view.setInt32(position, -0x80000000);
-      else view.setInt32(position, day - EPOCH_DAYS);
+    (days, from, to, view, at, first) => {
+      for (let row = from; row < to; row++) {
+        const position = at[row - first]! + LENGTH_BYTES;
+        const day = days[row]!;
+        if (day === DAY_INFINITY) view.setInt32(position, 0x7fffffff);
+        else if (day === -DAY_INFINITY) view.setInt32(position, -0x80000000);
+        else view.setInt32(position, day - EPOCH_DAYS);
+      }
     },
     (data, report) => {
       for (let index = 0; index < data.length; index++) {
@@ -44,16 +47,13 @@ export function dateEncoder(kind: Kind): ColumnEncoder | undefined {
 /** time, in microseconds since midnight on both sides. */
 export function timeEncoder(kind: Kind): ColumnEncoder | undefined {
   if (kind !== 'time') return undefined;
-  return fixedSize(8, words, (halves, index, view, position) => {
-    view.setInt32(position, halves[index * 2 + 1]!);
-    view.setInt32(position + 4, halves[index * 2]!);
-  });
+  return fixedSize(8, words, fillHalves);
 }
 
 /** timestamp and timestamptz: only the like-named kind, because an implicit time zone would move the moment. */
 export function timestampEncoder(kind: Kind, wanted: 'timestamp' | 'timestamptz'): ColumnEncoder | undefined {
   if (kind !== wanted) return undefined;
-  return fixedSize(8, words, putTimestamp, (data, report) => {
+  return fixedSize(8, words, fillTimestamps, (data, report) => {
     const halves = wordsOf(data.values);
     const leastHigh = Number(LEAST_US >> 32n);
     for (let index = 0; index < data.length; index++) {
@@ -72,27 +72,33 @@ export function intervalEncoder(kind: Kind): ColumnEncoder | undefined {
   return fixedSize(
     16,
     (data) => viewOf(data.values),
-    (bytes, index, view, position) => {
-      const from = index * 16;
-      view.setBigInt64(position, bytes.getBigInt64(from + 8, true));
-      view.setInt32(position + 8, bytes.getInt32(from + 4, true));
-      view.setInt32(position + 12, bytes.getInt32(from, true));
+    (bytes, from, to, view, at, first) => {
+      for (let row = from; row < to; row++) {
+        const position = at[row - first]! + LENGTH_BYTES;
+        view.setBigInt64(position, bytes.getBigInt64(row * 16 + 8, true));
+        view.setInt32(position + 8, bytes.getInt32(row * 16 + 4, true));
+        view.setInt32(position + 12, bytes.getInt32(row * 16, true));
+      }
     },
   );
 }
 
-function putTimestamp(halves: Int32Array, index: number, view: DataView, position: number): void {
-  const low = halves[index * 2]! >>> 0;
-  const high = halves[index * 2 + 1]!;
-  if (high === 0x7fffffff && low === 0xffffffff) {
-    view.setInt32(position, 0x7fffffff);
-    view.setUint32(position + 4, 0xffffffff);
-  } else if (high === -0x80000000 && low === 1) {
-    view.setInt32(position, -0x80000000);
-    view.setUint32(position + 4, 0);
-  } else {
-    const difference = low - EPOCH_LOW;
-    view.setInt32(position, high - EPOCH_HIGH - (difference < 0 ? 1 : 0));
-    view.setUint32(position + 4, difference >>> 0);
+const fillTimestamps: Fill<Int32Array> = (halves, from, to, view, at, first) => {
+  for (let row = from; row < to; row++) {
+    const position = at[row - first]! + LENGTH_BYTES;
+    const low = halves[row * 2]!;
+    const high = halves[row * 2 + 1]!;
+    if (high === 0x7fffffff && low === -1) {
+      view.setInt32(position, 0x7fffffff);
+      view.setInt32(position + 4, -1);
+    } else if (high === -0x80000000 && low === 1) {
+      view.setInt32(position, -0x80000000);
+      view.setInt32(position + 4, 0);
+    } else {
+      const difference = (low - EPOCH_LOW) | 0;
+      const borrow = ((~low & EPOCH_LOW) | ((~low | EPOCH_LOW) & difference)) >>> 31;
+      view.setInt32(position, high - EPOCH_HIGH - borrow);
+      view.setInt32(position + 4, difference);
+    }
   }
-}
+};

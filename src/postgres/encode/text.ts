@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Data } from '../../arrow/batch.ts';
-import { bytesOf, hasNulls, isValid, textOf } from '../../arrow/cells.ts';
+import { bytesOf, hasNulls, isValid, maskAt, textOf } from '../../arrow/cells.ts';
 import { copyShort, viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
 import { type ColumnEncoder, type Report, writeNull } from './column.ts';
@@ -67,9 +67,13 @@ export function prefixed(first: number | undefined): ColumnEncoder & { size: Exc
     size(data, from, to, sizes) {
       const offsets: Int32Array = data.valueOffsets;
       const nullable = hasNulls(data);
-      for (let index = from; index < to; index++) {
-        if (nullable && !isValid(data, index)) continue;
-        sizes[index - from]! += offsets[index + 1]! - offsets[index]! + extra;
+      if (!nullable) {
+        for (let row = from; row < to; row++) sizes[row - from]! += offsets[row + 1]! - offsets[row]! + extra;
+        return;
+      }
+      const { nullBitmap, offset } = data;
+      for (let row = from; row < to; row++) {
+        sizes[row - from]! += (offsets[row + 1]! - offsets[row]! + extra) & maskAt(nullBitmap, offset + row);
       }
     },
     write(data, from, to, target) {

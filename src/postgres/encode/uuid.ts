@@ -2,7 +2,7 @@ import type { Data } from '../../arrow/batch.ts';
 import { isValid, textOf } from '../../arrow/cells.ts';
 import { viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
-import { type ColumnEncoder, fixedSize } from './column.ts';
+import { type ColumnEncoder, fixedSize, LENGTH_BYTES } from './column.ts';
 
 const CANONICAL = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -12,12 +12,14 @@ export function uuidEncoder(kind: Kind): ColumnEncoder | undefined {
     return fixedSize(
       16,
       (data) => viewOf(data.values),
-      (bytes, index, view, position) => {
-        const from = index * 16;
-        view.setInt32(position, bytes.getInt32(from));
-        view.setInt32(position + 4, bytes.getInt32(from + 4));
-        view.setInt32(position + 8, bytes.getInt32(from + 8));
-        view.setInt32(position + 12, bytes.getInt32(from + 12));
+      (bytes, from, to, view, at, first) => {
+        for (let row = from; row < to; row++) {
+          const position = at[row - first]! + LENGTH_BYTES;
+          view.setInt32(position, bytes.getInt32(row * 16));
+          view.setInt32(position + 4, bytes.getInt32(row * 16 + 4));
+          view.setInt32(position + 8, bytes.getInt32(row * 16 + 8));
+          view.setInt32(position + 12, bytes.getInt32(row * 16 + 12));
+        }
       },
     );
   }
@@ -25,10 +27,13 @@ export function uuidEncoder(kind: Kind): ColumnEncoder | undefined {
   return fixedSize(
     16,
     (data: Data) => data,
-    (data, index, view, position) => {
-      const hex = textOf(data, index).replaceAll('-', '');
-      for (let offset = 0; offset < 16; offset++) {
-        view.setUint8(position + offset, Number.parseInt(hex.slice(offset * 2, offset * 2 + 2), 16));
+    (data, from, to, view, at, first) => {
+      for (let row = from; row < to; row++) {
+        const position = at[row - first]! + LENGTH_BYTES;
+        const hex = textOf(data, row).replaceAll('-', '');
+        for (let offset = 0; offset < 16; offset++) {
+          view.setUint8(position + offset, Number.parseInt(hex.slice(offset * 2, offset * 2 + 2), 16));
+        }
       }
     },
     (data, report) => {
