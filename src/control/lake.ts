@@ -85,8 +85,10 @@ export async function datasetColumns(db: ControlDb, lake: string): Promise<Map<s
 }
 
 /**
- * Decides what a run's manifest says, once and for all: its own files, those that a run which failed has left for the
- * same content, and instead of which earlier ones. To be called by one run of a lake at a time.
+ * Decides what a run's manifest says, once and for all: the files of its content, whoever has brought it, and instead of
+ * which earlier ones. Content that another run has brought and not published is published here, whether that run goes on
+ * or has failed: whoever has left it out because it was there may not end without it. To be called by one run of a lake at
+ * a time.
  * @param replaced datasets in which a partition takes the place of what the job has written for it before
  */
 export async function decideManifest(
@@ -99,24 +101,34 @@ export async function decideManifest(
       update drayage.lake_runs set published_at = date_trunc('milliseconds', now())
       where run_id = ${run} and published_at is null returning run_id
     ), content as (
-      select p.fingerprint, p.state, p.key from drayage.partitions p, decided
-      where p.run_id = decided.run_id and p.state in ('done', 'skipped')
+      -- With the run that has brought it last: the files of that one count.
+      select p.key, l.fingerprint, l.run_id
+      from decided d join drayage.partitions p on p.run_id = d.run_id and p.state in ('done', 'skipped')
+      join drayage.lake_loads l on l.fingerprint = p.fingerprint and l.lake = ${lake}
     ), added as (
-      update drayage.lake_files f set added_by = ${run} from decided
-      where f.lake = ${lake} and f.removed_by is null and f.fingerprint in (select fingerprint from content)
+      update drayage.lake_files f set added_by = ${run} from content c
+      where f.lake = ${lake} and f.fingerprint = c.fingerprint and f.run_id = c.run_id and f.removed_by is null
         and not exists (select from drayage.lake_runs r where r.run_id = f.added_by
           and (r.published or exists (select from drayage.runs where id = r.run_id and finished_at is null)))
-        and (f.run_id = ${run} or exists (
-          select from drayage.lake_loads l join drayage.runs n on n.id = l.run_id
-          where l.lake = f.lake and l.fingerprint = f.fingerprint and l.run_id = f.run_id and n.finished_at is not null))
+    ), fresh as (
+      -- Of what is published, everything that it replaces is removed.
+      select * from content c
+      where c.run_id = ${run} or exists (select from drayage.lake_runs where run_id = c.run_id and not published)
+    ), former as (
+      select f.id from fresh c join drayage.lake_files f on f.fingerprint = c.fingerprint and f.run_id <> c.run_id
+      where f.lake = ${lake}
+      union all
+      select f.id from fresh c join drayage.lake_files f on f.partition_key = c.key and f.fingerprint <> c.fingerprint
+      join drayage.runs n on n.id = f.run_id and n.job = (select job from drayage.runs where id = ${run})
+      where f.lake = ${lake} and f.dataset = any (${replaced}::text[])
+    ), removed as (
+      update drayage.lake_files set removed_by = ${run}
+      where id in (select id from former) and removed_by is null and added_by is not null
+      returning fingerprint, run_id
     )
-    update drayage.lake_files f set removed_by = ${run} from decided
-    where f.lake = ${lake} and f.removed_by is null and f.added_by is not null and f.run_id <> ${run}
-      and exists (select from content c where c.state = 'done' and (c.fingerprint = f.fingerprint
-        or c.key = f.partition_key and f.dataset = any (${replaced}::text[]) and exists (
-          select from drayage.runs a join drayage.runs b using (job) where a.id = ${run} and b.id = f.run_id)))`.execute(
-    db,
-  );
+    -- What comes back is to be loaded again.
+    delete from drayage.lake_loads l using removed r
+    where l.lake = ${lake} and l.fingerprint = r.fingerprint and l.run_id = r.run_id`.execute(db);
 }
 
 /** What was decided. */
