@@ -26,7 +26,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await parse(argv, out);
   } catch (error) {
-    if (!(error instanceof CommanderError)) return out.failure(error);
+    if (!(error instanceof CommanderError)) {
+      const { databaseError, isOfServer } = await import('../postgres/errors.ts');
+      return out.failure(isOfServer(error) ? databaseError(error) : error);
+    }
     return error.exitCode === 0 ? EXIT.done : out.failure(misuse(error, argv));
   }
 }

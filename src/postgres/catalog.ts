@@ -12,17 +12,22 @@ export interface TableColumn {
   hasDefault: boolean;
   /** Numbered by Postgres when no value is given. */
   identity: boolean;
+  /** Of such, one that an update cannot change. */
+  always: boolean;
   /** Computed by Postgres: a load can never write it. */
   generated: boolean;
 }
 
 export interface UniqueIndex {
-  name: string;
+  /** What it is called in errors: by its own name, or by that of a partition's. */
+  names: string[];
   columns: string[];
   /** Of a partial index, as SQL with bare column names. */
   predicate: string | null;
   /** What the predicate is about, and the key. */
   needs: string[];
+  /** Whether rows with nulls in the key can be equal: `nulls not distinct`, and some column of it takes nulls. */
+  nullsEqual: boolean;
 }
 
 export interface Table {
@@ -37,25 +42,37 @@ export interface Table {
   deferrable: boolean;
 }
 
+/** What else goes by a name of a table's kind (`pg_class.relkind`). */
+const OTHERS: Readonly<Record<string, string>> = {
+  v: 'a view',
+  m: 'a materialized view',
+  f: 'a foreign table',
+  S: 'a sequence',
+  c: 'a composite type',
+};
+
 /**
  * @param name as written in SQL, quoted where needed
  * @returns undefined when there is no such table
+ * @throws TARGET_INVALID when there is something else by that name
  */
 export async function describeTable(client: ClientBase, name: string): Promise<Table | undefined> {
-  const { rows: tables } = await client.query<Omit<Table, 'columns' | 'uniqueIndexes'>>(
-    `select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name,
+  const { rows: tables } = await client.query<Omit<Table, 'columns' | 'uniqueIndexes'> & { kind: string }>(
+    `select c.relkind as kind, c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name,
        format('%I.%I', n.nspname, c.relname) as sql,
        exists (select from pg_constraint d where d.conrelid = c.oid and d.condeferrable) as deferrable
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where c.oid = to_regclass($1) and c.relkind in ('r', 'p')`,
+     where c.oid = to_regclass($1)`,
     [name],
   );
-  const [table] = tables;
-  if (!table) return undefined;
-  const { rows: found } = await client.query<Omit<TableColumn, 'pgType'> & { oid: number; typmod: number }>(
+  const [found] = tables;
+  if (!found) return undefined;
+  const { kind, ...table } = found;
+  if (kind !== 'r' && kind !== 'p') throw notATable(name, kind);
+  const { rows: columns } = await client.query<Omit<TableColumn, 'pgType'> & { oid: number; typmod: number }>(
     `select a.attname as name, a.atttypid::int8::float8 as oid, format_type(a.atttypid, a.atttypmod) as type,
        a.atttypmod as typmod, a.attnotnull or t.typnotnull as "notNull", a.attgenerated <> '' as generated,
-       a.attidentity <> '' as identity,
+       a.attidentity <> '' as identity, a.attidentity = 'a' as always,
        (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' or t.typdefault is not null as "hasDefault"
      from pg_attribute a join pg_type t on t.oid = a.atttypid
      where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`,
@@ -63,11 +80,13 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
   );
   const build = await describeTypes(
     client,
-    found.map(({ oid }) => oid),
+    columns.map(({ oid }) => oid),
   );
-  const columns = found.map(({ oid, typmod, ...column }) => ({ ...column, pgType: build(oid, typmod) }));
   const indexes = await client.query<UniqueIndex>(
-    `select c.relname as name, array_agg(a.attname::text order by k.position) as columns,
+    `select c.relname::text || array(
+         select p.relname::text from pg_partition_tree(c.oid) t join pg_class p on p.oid = t.relid) as names,
+       array_agg(a.attname::text order by k.position) as columns,
+       i.indnullsnotdistinct and not bool_and(a.attnotnull) as "nullsEqual",
        pg_get_expr(i.indpred, i.indrelid) as predicate,
        (select coalesce(array_agg(n.attname::text), '{}') from pg_depend d
         join pg_attribute n on n.attrelid = d.refobjid and n.attnum = d.refobjsubid
@@ -77,10 +96,21 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
      where i.indrelid = $1::oid and i.indisunique and i.indisvalid and i.indexprs is null
        and k.position <= i.indnkeyatts
-     group by c.relname, i.indexrelid, i.indpred, i.indrelid order by i.indpred is not null, c.relname`,
+     group by c.oid, c.relname, i.indexrelid, i.indpred, i.indrelid, i.indnullsnotdistinct order by i.indpred is not null, c.relname`,
     [table.oid],
   );
-  return { ...table, columns, uniqueIndexes: indexes.rows };
+  return {
+    ...table,
+    columns: columns.map(({ oid, typmod, ...column }) => ({ ...column, pgType: build(oid, typmod) })),
+    uniqueIndexes: indexes.rows,
+  };
+}
+
+function notATable(name: string, kind: string): DrayageError {
+  return new DrayageError('TARGET_INVALID', `${name} is ${OTHERS[kind] ?? 'something else'}, and not a table`, {
+    where: { table: name },
+    hint: 'Rows go into tables: name the one behind it, or another.',
+  });
 }
 
 /** As `describeTable`. @throws TARGET_INVALID when there is no such table */

@@ -14,14 +14,19 @@ interface ServerError extends Error {
 
 export const UNIQUE_VIOLATION = '23505';
 
+/** Whether the server said it, rather than the network or this program. */
+export function isOfServer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && 'routine' in error;
+}
+
 /** The SQLSTATE of a server error, or the system's code of a network error. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error ? (error as ServerError).code : undefined;
 }
 
-/** Whether a unique violation was raised by the named constraint or index. */
-export function violates(error: unknown, constraint: string): boolean {
-  return codeOf(error) === UNIQUE_VIOLATION && (error as ServerError).constraint === constraint;
+/** Whether a unique violation was raised by one of these constraints or indexes. */
+export function violatesAny(error: unknown, constraints: readonly string[]): boolean {
+  return codeOf(error) === UNIQUE_VIOLATION && constraints.includes((error as ServerError).constraint ?? '');
 }
 
 /** A column, a constraint, a function, a relation. */
@@ -111,6 +116,7 @@ export function databaseError(error: unknown): DrayageError {
   }
   return new DrayageError('DATABASE_REFUSED', `Postgres refused the statement: ${said} (${code})`, {
     where: place,
+    ...(code === '42501' ? { hint: 'Grant the right to the role that connects, or connect as one that has it.' } : {}),
     cause: error,
   });
 }

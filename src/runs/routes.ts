@@ -33,11 +33,12 @@ export async function inspectSource(
     return columns;
   };
   for (const one of prepared.targets) {
-    const needed = await needsColumns(client, one);
-    if (needed)
-      await columnsOf(one).catch((error) => {
-        throw locate(error, { job: prepared.job.name });
-      });
+    const inspecting = async () => {
+      if (await needsColumns(client, one)) await columnsOf(one);
+    };
+    await inspecting().catch((error) => {
+      throw locate(error, { job: prepared.job.name });
+    });
   }
   return columnsOf;
 }

@@ -115,7 +115,7 @@ export class Comparison {
     if (this.#rows === 0) return;
     const { key } = this.#target;
     const [index] = keyIndexes(this.table, key);
-    if (key.length > 0 && index) await dropSuperseded(this.#client, this.#stage, this.#target, index.predicate);
+    if (key.length > 0 && index) await dropSuperseded(this.#client, this.#stage, this.#target, index);
     await this.#client.query(`analyze ${this.#stage}`);
     await (this.key.length > 0 ? this.#lookUp() : this.#note());
     await this.#clear();

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { quoteIdentifier, type Table } from '../postgres/catalog.ts';
+import { keyIndexes } from './mapping.ts';
 
 /** The table in which a run notes the keys that it has met. @param index of the route */
 export function seenTable(run: number, index: number): string {
@@ -22,13 +23,19 @@ export async function deleteMissing(
 ): Promise<number> {
   const names = key.map(quoteIdentifier);
   const same = names.map((name) => `s.${name} = t.${name}`).join(' and ');
-  // A row without a whole key is nobody's successor, and nobody is its.
+  // Unless its nulls are equal to others, a row without a whole key is nobody's successor, and nobody is its.
   const whole = names.map((name) => `t.${name} is not null`).join(' and ');
   await client.query(`analyze ${seen}`);
   const { rowCount } = await client.query(
     `delete from ${table.sql} t where ${whole} and not exists (select from ${seen} s where ${same})`,
   );
-  return rowCount ?? 0;
+  if (!keyIndexes(table, key)[0]?.nullsEqual) return rowCount ?? 0;
+  const record = (side: string) => `row(${names.map((name) => `${side}.${name}`).join(', ')})::record`;
+  const others = await client.query(
+    `delete from ${table.sql} t where not (${whole})
+     and not exists (select from ${seen} s where ${record('s')} = ${record('t')})`,
+  );
+  return (rowCount ?? 0) + (others.rowCount ?? 0);
 }
 
 /** Whether the run still keeps keys there: a later one that fills the table does away with it. */

@@ -57,8 +57,8 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
 
 /** How rows are loaded whose keys may exist. */
 function roadOfKeys({ table, target, only }: LoadRequest): Road {
-  const partial = keyIndexes(table, target.key)[0]?.predicate != null;
-  return only && !partial ? 'sift' : 'merge';
+  const [index] = keyIndexes(table, target.key);
+  return only && index?.predicate === null && !index.nullsEqual ? 'sift' : 'merge';
 }
 
 /** Everything at once. @returns undefined when this road leads nowhere */

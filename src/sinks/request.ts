@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg';
 import type { KeepRejects, OnProgress, SourceBatch } from '../model/sink.ts';
 import type { Target } from '../model/target.ts';
 import type { Table } from '../postgres/catalog.ts';
-import { violates } from '../postgres/errors.ts';
+import { violatesAny } from '../postgres/errors.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 
 /** Rows whose keys exist already, or such that have changed. */
@@ -33,5 +33,5 @@ export interface LoadRequest {
 
 /** Whether Postgres refused rows because their keys exist. */
 export function isKeyConflict(error: unknown, { table, target }: LoadRequest): boolean {
-  return keyIndexes(table, target.key).some(({ name }) => violates(error, name));
+  return keyIndexes(table, target.key).some(({ names }) => violatesAny(error, names));
 }

@@ -1,8 +1,8 @@
 import type { ClientBase, QueryResult } from 'pg';
 import { digest } from '../base/ids.ts';
 import type { Target } from '../model/target.ts';
-import { quoteIdentifier, type Table } from '../postgres/catalog.ts';
-import { violates } from '../postgres/errors.ts';
+import { quoteIdentifier, type Table, type UniqueIndex } from '../postgres/catalog.ts';
+import { violatesAny } from '../postgres/errors.ts';
 import type { Placed } from './careful.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
@@ -33,7 +33,7 @@ export class StageMerge {
   readonly #target: Target;
   readonly #columns: readonly MappedColumn[];
   readonly #seen: string | undefined;
-  readonly #predicate: string | null;
+  readonly #index: UniqueIndex;
   readonly #names: string[];
   readonly #key: string[];
   #staged = false;
@@ -46,7 +46,7 @@ export class StageMerge {
     this.#target = target;
     this.#columns = columns;
     this.#seen = seen;
-    this.#predicate = keyIndexes(table, target.key)[0]!.predicate;
+    this.#index = keyIndexes(table, target.key)[0]!;
     this.#names = columns.map(({ name }) => quoteIdentifier(name));
     this.#key = target.key.map(quoteIdentifier);
     this.stage = `pg_temp.drayage_stage_${digest(String(table.oid), ...this.#names).slice(0, 12)}`;
@@ -78,8 +78,7 @@ export class StageMerge {
   /** Merges what is in the stage. @param savepoint to be released, if that can be sent together with the merge */
   async merge(copied: number, savepoint?: Savepoint): Promise<Omit<Placed, 'checksum'>> {
     const few = copied <= FEW;
-    const superseded =
-      copied > 1 ? await dropSuperseded(this.#client, this.stage, this.#target, this.#predicate, few) : 0;
+    const superseded = copied > 1 ? await dropSuperseded(this.#client, this.stage, this.#target, this.#index, few) : 0;
     if (!few) await prepareJoin(this.#client, this.stage);
     const from = few ? `(select * from ${this.stage} limit ${FEW})` : this.stage;
     const written = await this.#merge(from, few && !this.#seen ? savepoint : undefined);
@@ -98,29 +97,47 @@ export class StageMerge {
 
   /** @returns rows inserted or updated */
   async #merge(from: string, savepoint: Savepoint | undefined): Promise<number> {
-    const statement = this.#mergeStatement(from);
+    const statements = this.#mergeStatements(from);
     const indexes = keyIndexes(this.#table, this.#target.key);
     for (let tries = 1; ; tries++) {
       try {
         // The one around it takes this one with it.
         const release = savepoint ? Savepoint.RELEASE : 'release savepoint merge';
-        const results = await this.#client.query(`savepoint merge; ${statement}; ${release}`);
+        const results = await this.#client.query(`savepoint merge; ${statements.join('; ')}; ${release}`);
         savepoint?.wasReleased();
-        return (results as unknown as QueryResult[])[1]!.rowCount ?? 0;
+        const merged = (results as unknown as QueryResult[]).slice(1, -1);
+        return merged.reduce((rows, { rowCount }) => rows + (rowCount ?? 0), 0);
       } catch (error) {
         // MERGE does not see what another transaction is just inserting; the next try does.
-        if (tries === MERGE_TRIES || !indexes.some(({ name }) => violates(error, name))) throw error;
+        if (tries === MERGE_TRIES || !indexes.some(({ names }) => violatesAny(error, names))) throw error;
         await this.#client.query('rollback to savepoint merge');
       }
     }
   }
 
-  #mergeStatement(from: string): string {
+  #mergeStatements(from: string): string[] {
+    const equal = this.#key.map((name) => `t.${name} = s.${name}`);
+    if (!this.#index.nullsEqual) return [this.#mergeStatement(from, equal)];
+    // Nulls are equal to each other in records, which no index finds: only rows that have some go that way.
+    const some = (side: string) => `(${this.#key.map((name) => `${side}.${name} is null`).join(' or ')})`;
+    const record = (side: string) => `row(${this.#key.map((name) => `${side}.${name}`).join(', ')})::record`;
+    return [
+      this.#mergeStatement(`(select * from ${from} f where not ${some('f')})`, equal),
+      this.#mergeStatement(`(select * from ${from} f where ${some('f')})`, [
+        `${record('t')} = ${record('s')}`,
+        some('t'),
+      ]),
+    ];
+  }
+
+  /** @param same when a row of the table, t, is that of the stage, s */
+  #mergeStatement(from: string, same: readonly string[]): string {
     const list = this.#names.join(', ');
-    const matches = this.#key.map((name) => `t.${name} = s.${name}`);
+    const matches = [...same];
+    const { predicate } = this.#index;
     // Bare names in the predicate of a partial index mean the one row of the innermost query.
-    for (const side of this.#predicate ? ['t', 's'] : []) {
-      matches.push(`(select ${this.#predicate} from (select (${side}).*) p)`);
+    for (const side of predicate ? ['t', 's'] : []) {
+      matches.push(`(select ${predicate} from (select (${side}).*) p)`);
     }
     const identity = this.#table.columns.some((column) => column.identity) ? ' overriding system value' : '';
     return [

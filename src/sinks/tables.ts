@@ -5,6 +5,7 @@ import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import type { Target } from '../model/target.ts';
 import { describeTable, quoteIdentifier, requireTable, type Table } from '../postgres/catalog.ts';
+import { databaseError } from '../postgres/errors.ts';
 import { withSuffix } from '../postgres/names.ts';
 import { columnOf } from './arrange.ts';
 import { assertApart, createTable, type InferredColumn } from './infer.ts';
@@ -53,7 +54,7 @@ export async function ensureTables(
     const last = tables.at(-1)!;
     if (missing.length === 0) return { tables, created: false };
     if (!touch) return { tables: tables.with(-1, await withColumns(client, last, missing)), created: false };
-    await client.query(addColumns(last.sql, missing));
+    await evolve(client, last.sql, missing, last);
     return { tables: await tablesOf(client, wanted), created: false };
   }
   const { ddl, infer } = wanted.target;
@@ -154,13 +155,32 @@ function addColumns(table: string, columns: readonly InferredColumn[]): string {
   return `alter table ${table} ${list.join(', ')}`;
 }
 
+/** @param into the table, or a copy of it @throws TARGET_INVALID for what Postgres does not accept */
+async function evolve(
+  client: ClientBase,
+  into: string,
+  columns: readonly InferredColumn[],
+  { sql }: Table,
+): Promise<void> {
+  await client.query(addColumns(into, columns)).catch((cause) => {
+    const { message, transient } = databaseError(cause);
+    if (transient) throw cause;
+    const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+    throw new DrayageError('TARGET_INVALID', `Postgres does not add ${names} to the table: ${message}`, {
+      where: { table: sql },
+      hint: 'Add what is missing yourself, or leave it out or name it otherwise in the transform.',
+      cause,
+    });
+  });
+}
+
 /** The table as it would be with more columns: a copy is given them, so that the table itself is not locked. */
 async function withColumns(client: ClientBase, table: Table, missing: readonly InferredColumn[]): Promise<Table> {
   const copy = 'pg_temp.drayage_evolved';
   await client.query(
     `create temp table drayage_evolved (like ${table.sql} including defaults including generated including identity)`,
   );
-  await client.query(addColumns(copy, missing));
+  await evolve(client, copy, missing, table);
   const { columns } = await requireTable(client, copy);
   await client.query(`drop table ${copy}`);
   return { ...table, columns };

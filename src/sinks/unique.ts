@@ -1,23 +1,23 @@
 import type { ClientBase } from 'pg';
+import type { UniqueIndex } from '../postgres/catalog.ts';
 import { codeOf, UNIQUE_VIOLATION } from '../postgres/errors.ts';
+
+/** When two rows have the same key. */
+export type Uniqueness = Pick<UniqueIndex, 'predicate' | 'nullsEqual'>;
 
 /**
  * Whether no two rows of a temporary table have the same key: an index that can be built says so sooner than any query.
  * It stays, as `<table>_key`, for the join that follows.
  * @param key column list, quoted
- * @param predicate of a partial index
+ * @param like the index whose idea of uniqueness counts; left out for one without a predicate, in which nulls differ
  */
-export async function isUnique(
-  client: ClientBase,
-  table: string,
-  key: string,
-  predicate: string | null = null,
-): Promise<boolean> {
-  const where = predicate ? ` where ${predicate}` : '';
+export async function isUnique(client: ClientBase, table: string, key: string, like?: Uniqueness): Promise<boolean> {
+  const nulls = like?.nullsEqual ? ' nulls not distinct' : '';
+  const where = like?.predicate ? ` where ${like.predicate}` : '';
   const index = `${table.split('.').at(-1)}_key`;
   await client.query('savepoint index');
   try {
-    await client.query(`create unique index ${index} on ${table} (${key})${where}`);
+    await client.query(`create unique index ${index} on ${table} (${key})${nulls}${where}`);
   } catch (error) {
     if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
     await client.query('rollback to savepoint index');

@@ -182,10 +182,28 @@ export function castHint(field: Field, column: { type: string; pgType: PgType })
   for (const loss of ['round', 'truncate'] as const) {
     if (encoderFor(field, type, loss)) return `Allow it with allow: { ${field.name}: '${loss}' } in the target.`;
   }
-  if (!type.base && !type.element && !type.members && !(type.builtIn ? BUILT_IN[type.oid] : OF_EXTENSIONS[type.name])) {
+  if (
+    !type.base &&
+    !type.element &&
+    !type.members &&
+    !type.labels &&
+    !(type.builtIn ? BUILT_IN[type.oid] : OF_EXTENSIONS[type.name])
+  ) {
     return `No load into columns of type ${column.type}; use text or jsonb.`;
   }
-  const cast =
-    type.oid === OID.json || type.oid === OID.jsonb ? 'json' : column.type.replace(/^character varying/, 'varchar');
+  const cast = castFor(type, column.type);
   return `Cast it in the transform, for example "${field.name}"::${cast}, or change the column.`;
+}
+
+/** The type of DuckDB that goes into one of Postgres. @param written as Postgres writes it */
+function castFor(type: PgType, written: string): string {
+  if (type.base) return castFor(type.base, type.base.name);
+  if (type.members) {
+    return `struct(${type.members.map((member) => `"${member.name}" ${castFor(member.type, member.type.name)}`).join(', ')})`;
+  }
+  if (type.element) return `${castFor(type.element, written.replace(/\[\]$/, ''))}[]`;
+  if (type.oid === OID.json || type.oid === OID.jsonb) return 'json';
+  const limit = type.oid === OID.numeric ? numericLimit(type.typmod) : undefined;
+  if (limit) return `decimal(${limit.precision},${limit.scale})`;
+  return type.labels || !type.builtIn ? 'varchar' : written.replace(/^character varying/, 'varchar');
 }
