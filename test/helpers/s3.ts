@@ -14,14 +14,16 @@ export const S3_ENV = {
 /** What is done with a request before the server sees it. */
 export type Interference = 'forbid' | { breakAfterBytes: number } | undefined;
 
+type Interferer = (request: { method: string; url: string }) => Interference | Promise<Interference>;
+
 export interface S3Server {
   endpoint: string;
   /** Environment of processes that use it. */
   env: NodeJS.ProcessEnv;
   /** GET requests that were answered, and the bytes of their bodies. */
   traffic: { requests: number; bytes: number };
-  /** Told of every request; what it returns happens to it. */
-  interfere(by: ((request: { method: string; url: string }) => Interference) | undefined): void;
+  /** Told of every request, which waits for it; what it returns happens to it. */
+  interfere(by: Interferer | undefined): void;
   stop(): Promise<void>;
 }
 
@@ -33,11 +35,11 @@ export async function startS3(...buckets: string[]): Promise<S3Server> {
   const server = await startFauxqs({ port: 0, logger: false });
   for (const bucket of buckets) server.createBucket(bucket);
   const traffic = { requests: 0, bytes: 0 };
-  let by: ((request: { method: string; url: string }) => Interference) | undefined;
+  let by: Interferer | undefined;
 
-  const proxy = createServer((incoming: IncomingMessage, outgoing: ServerResponse) => {
+  const proxy = createServer(async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { method = '', url = '', headers } = incoming;
-    const wanted = by?.({ method, url });
+    const wanted = await by?.({ method, url });
     if (wanted === 'forbid') {
       const body = '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
       // Who is still sending might see the end of the connection before the answer.

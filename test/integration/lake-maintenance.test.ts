@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LakeCatalog } from '../../src/lake/catalog.ts';
 import { Lake } from '../../src/lake/lake.ts';
-import { assertNotCompacted } from '../../src/lake/maintenance.ts';
+import { assertNotCompacted, publishManifest } from '../../src/lake/maintenance.ts';
+import { formatManifest, type Manifest, manifestPath } from '../../src/model/manifest.ts';
+import { LocalPlace } from '../../src/store/local-place.ts';
 import { s3Store } from '../../src/store/s3.ts';
 import { createDuck } from '../helpers/duck.ts';
 import { publish, upload } from '../helpers/lake.ts';
@@ -144,6 +146,37 @@ test('what was compacted, expired and loaded again may be compacted again', asyn
   expect(await content(root)).toEqual(before);
   expect((await dray(root, 'compact', '--yes', '--grace', '0')).answer).toMatchObject({ files: 3, files_made: 1 });
   expect(await content(root)).toEqual(before);
+});
+
+test.each([
+  ['a compaction finds the run', 'compact', 'run', 'run'],
+  ['a run finds the compaction', 'run', 'compact', 'compact'],
+  ['an expiry finds the compaction', 'expire', 'compact', 'compact'],
+  ['an expiry and a run that remove the same are at peace', 'expire', 'run', undefined],
+])('two that remove the same file at the same moment: %s', async (_, mine, other, stays) => {
+  const root = await fresh(`crossed-${mine}-${other}`);
+  const catalog = new LakeCatalog(root, '/');
+  const signal = new AbortController().signal;
+  const { files } = await catalog.read(signal);
+  const manifest = (who: string): Manifest => {
+    const job = who === 'run' ? 'job' : `dray lake ${who}`;
+    return { version: 1, run: who, job, published: new Date().toISOString(), files: [], removes: [files[0]!.path] };
+  };
+  const write = (who: string) => writeFile(join(root, manifestPath(who)), formatManifest(manifest(who)));
+  // Both have looked before either has written.
+  const place = new (class extends LocalPlace {
+    override async write(path: string, text: string) {
+      await super.write(path, text);
+      await write(other);
+    }
+  })(root, '/');
+  const published = publishManifest({ catalog, place, signal }, manifest(mine));
+  if (stays === undefined) await published;
+  else await expect(published).rejects.toMatchObject({ code: 'LAKE_CHANGED' });
+  const left = (await readdir(join(root, '_manifest'))).sort();
+  expect(left).toEqual(
+    [...(stays === undefined ? [mine, other] : [stays]), 'first', 'second'].sort().map((name) => `${name}.json`),
+  );
 });
 
 test('queries that are under way when files are compacted end with the rows that they began with', async () => {

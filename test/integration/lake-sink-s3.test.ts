@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
+import { LakeCatalog } from '../../src/lake/catalog.ts';
 import { Lake } from '../../src/lake/lake.ts';
+import { formatManifest, manifestPath } from '../../src/model/manifest.ts';
 import { type S3Store, s3Store } from '../../src/store/s3.ts';
 import { S3Place } from '../../src/store/s3-place.ts';
 import { S3_ENV, type S3Server, startS3 } from '../helpers/s3.ts';
@@ -139,4 +141,40 @@ test.each([
   expect({ code, text: stderr + stdout }).toMatchObject({ code: exit, text: expect.stringMatching(message) });
   const after = await database!.pool.query('select count(*)::int as runs from drayage.runs');
   expect(after.rows).toEqual(before.rows);
+});
+
+test('a run and a compaction that remove the same file at the same moment: both give way, and the run comes back', async () => {
+  await project!.write('few/rows.csv', 'id\n1\n2\n');
+  await project!.write(
+    'jobs/few.ts',
+    `import { defineJob, files, lake } from 'drayage';
+export default defineJob({ name: 'few', description: 'Test', source: () => files('few'),
+  targets: { thing: lake({ root: 's3://cargo/crossed', changed: 'replace' }) } });`,
+  );
+  expect((await project!.dray(['run', 'few'])).code).toBe(0);
+  const root = 's3://cargo/crossed';
+  const signal = new AbortController().signal;
+  const catalog = new LakeCatalog(root, '/', { endpoint: server.endpoint });
+  const place = new S3Place(root, { endpoint: server.endpoint });
+  const removes = (await catalog.read(signal)).files.map(({ path }) => path);
+  const rival = { version: 1 as const, run: 'rival', job: 'dray lake compact', files: [], removes };
+  const text = formatManifest({ ...rival, published: new Date().toISOString() });
+  let moment = 'nobody has written';
+  server.interfere(async ({ method, url }) => {
+    if (moment === 'nobody has written' && method === 'PUT' && url.includes('crossed/_manifest')) {
+      moment = 'both have looked and write';
+      await place.write(manifestPath('rival'), text, signal);
+    } else if (moment === 'both have looked and write' && method === 'POST' && /[?&]delete/.test(url)) {
+      moment = 'both take theirs back';
+      await place.remove([manifestPath('rival')], signal);
+    }
+    return undefined;
+  });
+  await project!.write('few/rows.csv', 'id\n3\n4\n5\n');
+  const { code, stdout } = await project!.dray(['run', 'few', '--json']);
+  expect({ code, moment }).toEqual({ code: 0, moment: 'both take theirs back' });
+  expect(JSON.parse(stdout)).toMatchObject({ state: 'succeeded', errors: [] });
+  const state = await catalog.read(signal);
+  expect(state.manifests.map((one) => one.removes)).toEqual([[], removes]);
+  expect(state.files).toMatchObject([{ rows: 3 }]);
 });

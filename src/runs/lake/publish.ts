@@ -12,8 +12,8 @@ import {
 } from '../../control/lake.ts';
 import type { Run } from '../../control/runs.ts';
 import { LakeCatalog } from '../../lake/catalog.ts';
-import { assertNotCompacted } from '../../lake/maintenance.ts';
-import { formatManifest, type LakeFile, type Manifest, manifestPath, STAGING_FOLDER } from '../../model/manifest.ts';
+import { assertNotCompacted, publishManifest } from '../../lake/maintenance.ts';
+import { type LakeFile, type Manifest, manifestPath, STAGING_FOLDER } from '../../model/manifest.ts';
 import { kyselyOnClient } from '../../postgres/kysely.ts';
 import { transaction } from '../../postgres/tx.ts';
 import type { Place } from '../../store/place.ts';
@@ -83,7 +83,11 @@ async function writeManifest(
   const { files, removes } = await decidedFiles(db, run.id);
   // A second run over the same content leaves no trace.
   if (files.length === 0 && removes.length === 0) return;
-  await assertNotCompacted(catalog, removes, signal);
+  await assertNotCompacted(catalog, removes, signal).catch(async (error) => {
+    // Whoever has written the manifest may not have come to look.
+    if (error.code === 'LAKE_INVALID') await place.remove([manifestPath(lakeRun.manifest)], signal);
+    throw error;
+  });
   for (const { path, bytes, run_id } of files) {
     if (run_id === run.id || (await place.holds(path, bytes, signal))) continue;
     throw new DrayageError('LAKE_INVALID', 'A file that an earlier run has left for this one is gone', {
@@ -102,5 +106,5 @@ async function writeManifest(
     }),
     removes,
   };
-  await place.write(manifestPath(lakeRun.manifest), formatManifest(manifest), signal);
+  await publishManifest({ catalog, place, signal }, manifest);
 }
