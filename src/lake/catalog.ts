@@ -23,6 +23,7 @@ export interface LakeState {
  */
 const SETTLED_MS = 1_000;
 const READS_AT_ONCE = 16;
+const LISTINGS = 3;
 
 /** Reads the manifests of a lake, each of them once, since they are never changed. Data folders are never listed. */
 export class LakeCatalog {
@@ -46,6 +47,17 @@ export class LakeCatalog {
 
   /** @throws LAKE_MISSING when nothing was ever published there, LAKE_INVALID when a manifest is damaged */
   async read(signal: AbortSignal): Promise<LakeState> {
+    for (let left = LISTINGS; ; left--) {
+      try {
+        return await this.#read(signal);
+      } catch (error) {
+        // Rivals take manifests back, between the listing and the reading, too.
+        if (left === 1 || !(error instanceof DrayageError) || error.code !== 'SOURCE_MISSING') throw error;
+      }
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<LakeState> {
     const folder = this.pathOf(MANIFEST_FOLDER);
     const changedMs = isS3(folder) ? undefined : (await stat(folder).catch(absent))?.mtimeMs;
     if (this.#state && changedMs !== undefined && changedMs === this.#listedMs) return this.#state;

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { appendFile, cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { LakeCatalog } from '../../src/lake/catalog.ts';
 import { Lake } from '../../src/lake/lake.ts';
 import { assertNotCompacted, publishManifest } from '../../src/lake/maintenance.ts';
@@ -177,6 +177,22 @@ test.each([
   expect(left).toEqual(
     [...(stays === undefined ? [mine, other] : [stays]), 'first', 'second'].sort().map((name) => `${name}.json`),
   );
+});
+
+test('a manifest that is taken back while the lake is looked at does not count', async () => {
+  const root = await fresh('taken-back');
+  const rival = join(root, manifestPath('rival'));
+  const head = { version: 1 as const, run: 'rival', job: 'dray lake compact', published: new Date().toISOString() };
+  const catalog = new LakeCatalog(root, '/');
+  const signal = new AbortController().signal;
+  const { files } = await catalog.read(signal);
+  await writeFile(rival, formatManifest({ ...head, files: [], removes: files.map(({ path }) => path) }));
+  const { store } = catalog;
+  vi.spyOn(store, 'read').mockImplementationOnce((...given) => {
+    rmSync(rival);
+    return store.read(...given);
+  });
+  expect((await catalog.read(signal)).files).toEqual(files);
 });
 
 test('queries that are under way when files are compacted end with the rows that they began with', async () => {
