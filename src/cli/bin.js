@@ -5,7 +5,7 @@ import { join } from 'node:path';
 if (Number.parseInt(process.versions.node, 10) >= 24) {
   // A start reads the compiled modules of the last one: half of what it would take otherwise.
   const { enableCompileCache } = await import('node:module');
-  enableCompileCache(join(import.meta.dirname, '../../node_modules/.cache/dray'));
+  enableCompileCache({ directory: join(import.meta.dirname, '../../node_modules/.cache/dray'), portable: true });
   const { keepMemoryLow } = await import('../base/memory.ts');
   keepMemoryLow(process.env);
   const { main } = await import('./main.ts');

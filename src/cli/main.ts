@@ -22,6 +22,7 @@ const EXIT_CODES =
  * @returns the exit code; the only place where one is decided
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', ignoreClosed);
   const out = new Output({ json: argv.includes('--json'), verbose: argv.includes('--verbose') });
   try {
     return await parse(argv, out);
@@ -32,6 +33,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     return error.exitCode === 0 ? EXIT.done : out.failure(misuse(error, argv));
   }
+}
+
+/** Whoever reads may have enough before the end, as `head` does: what is under way goes on all the same. */
+function ignoreClosed(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** What the parser of the command line has to say, as all other errors are said. */

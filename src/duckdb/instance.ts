@@ -1,5 +1,6 @@
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError } from '../base/errors.ts';
+import { sweepAll } from '../base/memory.ts';
 import { bind, type Params } from './bind.ts';
 import { duckFailure } from './failure.ts';
 import { Turn, Turns } from './turns.ts';
@@ -68,7 +69,11 @@ export class Duck {
       this.#turns,
       needMb,
       () => this.#memoryMb,
-      () => this.#letGo(),
+      () => {
+        // Until it is collected, a result holds what its last row group took.
+        sweepAll(0);
+        return this.#letGo();
+      },
     );
     const memoryMb = this.#memoryMb;
     try {

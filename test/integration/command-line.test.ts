@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -52,6 +53,14 @@ test('a table of runs stays aligned whatever the names hold, and nothing in them
   expect(lines[0]!.indexOf('succeeded')).toBe(head!.indexOf('state'));
   expect(lines[1]!.indexOf('failed')).toBe(head!.indexOf('state') - '名前'.length);
   await database.pool.query('delete from drayage.runs');
+});
+
+test('what is written for nobody to read is no failure', async () => {
+  const child = project.spawn(['status']);
+  child.stdout.destroy();
+  const said = child.stderr.setEncoding('utf8').toArray();
+  expect(await once(child, 'close')).toEqual([0, null]);
+  expect(await said).toEqual([]);
 });
 
 test('status --watch shows a run until it has ended, and its exit code says how', async () => {
