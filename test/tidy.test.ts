@@ -151,6 +151,7 @@ describe('files', () => {
     const entries = [
       'src/index.ts',
       'src/cli/bin.js',
+      'workers/worker.ts',
       'workers/warm.ts',
       'workers/web.ts',
       'src/web/assets/app.js',
