@@ -72,7 +72,7 @@ export class Duck {
       () => {
         // Until it is collected, a result holds what its last row group took.
         sweepAll(0);
-        return this.#letGo();
+        return this.letGo();
       },
     );
     const memoryMb = this.#memoryMb;
@@ -132,12 +132,12 @@ export class Duck {
       return await work();
     } finally {
       if (--this.#keeping === 0) await keep(GIVEN_BACK_MB);
-      await this.#letGo();
+      await this.letGo();
     }
   }
 
   /** The allocator holds on to what is free in each thread; setting the limit makes it let go. */
-  async #letGo(): Promise<void> {
+  async letGo(): Promise<void> {
     const free = `set memory_limit = '${this.#memoryMb}MB'`;
     await this.use((connection) => connection.execute(free)).catch(() => undefined);
   }

@@ -18,6 +18,8 @@ export interface WriteRequest {
   numbered: boolean;
   /** Whether its rows come one after the other in their order anyway, since one thread reads them. */
   inOrder?: true;
+  /** Has DuckDB give back what memory is free: the writing of many small files leaves it in pieces. */
+  letGo?: () => Promise<void>;
   /** A folder that is not there yet. */
   folder: string;
   signal: AbortSignal;
@@ -234,6 +236,7 @@ async function partPlaces(request: WriteRequest, query: string, places: readonly
       await run(copyTo(request, its, placeFile(folder, one.place), ''));
     }
     if (held) await run(`drop table ${HEAP}`);
+    await request.letGo?.();
   }
 }
 

@@ -214,7 +214,9 @@ async function write(load: LakeLoad, request: WriteRequest): Promise<Written> {
   if (needed > 0) sweepAll(0);
   const { duck } = load.context;
   await duck.reserve(request.connection, needed);
-  return needed > 0 ? writeParquet(request) : duck.keepingMemory(() => writeParquet(request));
+  return needed > 0
+    ? writeParquet({ ...request, letGo: () => duck.letGo() })
+    : duck.keepingMemory(() => writeParquet(request));
 }
 
 /** What was written, and what was left out among the rejects. */
