@@ -40,6 +40,8 @@ export interface Table {
   uniqueIndexes: UniqueIndex[];
   /** Whether some constraint may wait for the end of the transaction. */
   deferrable: boolean;
+  /** Foreign keys to the table itself: their columns, and those that they refer to. */
+  selfReferences: { name: string; from: string[]; to: string[] }[];
 }
 
 /** What else goes by a name of a table's kind (`pg_class.relkind`). */
@@ -60,7 +62,13 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
   const { rows: tables } = await client.query<Omit<Table, 'columns' | 'uniqueIndexes'> & { kind: string }>(
     `select c.relkind as kind, c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name,
        format('%I.%I', n.nspname, c.relname) as sql,
-       exists (select from pg_constraint d where d.conrelid = c.oid and d.condeferrable) as deferrable
+       exists (select from pg_constraint d where d.conrelid = c.oid and d.condeferrable) as deferrable,
+       (select coalesce(json_agg(json_build_object('name', s.conname,
+          'from', (select json_agg(a.attname order by k.position) from unnest(s.conkey) with ordinality k(attnum, position)
+                   join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum),
+          'to', (select json_agg(a.attname order by k.position) from unnest(s.confkey) with ordinality k(attnum, position)
+                 join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum))), '[]')
+        from pg_constraint s where s.conrelid = c.oid and s.confrelid = c.oid and s.contype = 'f') as "selfReferences"
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.oid = to_regclass($1)`,
     [name],

@@ -13,6 +13,7 @@ interface ServerError extends Error {
 }
 
 export const UNIQUE_VIOLATION = '23505';
+const FOREIGN_KEY_VIOLATION = '23503';
 
 /** Whether the server said it, rather than the network or this program. */
 export function isOfServer(error: unknown): boolean {
@@ -27,6 +28,11 @@ export function codeOf(error: unknown): string | undefined {
 /** Whether a unique violation was raised by one of these constraints or indexes. */
 export function violatesAny(error: unknown, constraints: readonly string[]): boolean {
   return codeOf(error) === UNIQUE_VIOLATION && constraints.includes((error as ServerError).constraint ?? '');
+}
+
+/** Whether a row was refused for one of these foreign keys. */
+export function breaks(error: unknown, constraints: readonly string[]): boolean {
+  return codeOf(error) === FOREIGN_KEY_VIOLATION && constraints.includes((error as ServerError).constraint ?? '');
 }
 
 /** A column, a constraint, a function, a relation. */

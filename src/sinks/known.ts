@@ -106,7 +106,7 @@ export async function dropKeys(client: LoadRequest['client']): Promise<void> {
 }
 
 /** Encodes, whatever the column holds, the places of its rows. */
-class Places implements ColumnEncoder {
+export class Places implements ColumnEncoder {
   /** Of the batch's first row. */
   first = 0;
 

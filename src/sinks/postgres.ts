@@ -124,7 +124,8 @@ async function careful(request: LoadRequest, road: Road): Promise<LoadOutcome> {
     });
     return { written, unchanged: 0, superseded: 0, checksum: copy.checksum.toString() };
   };
-  const placed = await loadCarefully(client, intake, batches(true), place, onProgress);
+  const ordered = stage !== undefined && target.version === undefined;
+  const placed = await loadCarefully({ client, intake, table, columns, place, ordered, onProgress }, batches(true));
   await stage?.close();
   return outcomeOf(request, intake, placed);
 }

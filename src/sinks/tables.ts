@@ -155,6 +155,9 @@ function addColumns(table: string, columns: readonly InferredColumn[]): string {
   return `alter table ${table} ${list.join(', ')}`;
 }
 
+/** Columns that are told by name. */
+const TOLD = 10;
+
 /** @param into the table, or a copy of it @throws TARGET_INVALID for what Postgres does not accept */
 async function evolve(
   client: ClientBase,
@@ -165,7 +168,12 @@ async function evolve(
   await client.query(addColumns(into, columns)).catch((cause) => {
     const { message, transient } = databaseError(cause);
     if (transient) throw cause;
-    const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+    const more = columns.length > TOLD ? ` and ${columns.length - TOLD} more` : '';
+    const names =
+      columns
+        .slice(0, TOLD)
+        .map(({ name }) => quoteIdentifier(name))
+        .join(', ') + more;
     throw new DrayageError('TARGET_INVALID', `Postgres does not add ${names} to the table: ${message}`, {
       where: { table: sql },
       hint: 'Add what is missing yourself, or leave it out or name it otherwise in the transform.',
