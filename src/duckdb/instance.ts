@@ -31,6 +31,9 @@ const [GIVEN_BACK_MB, KEPT_MB] = [1, 12];
 /** How much more memory the next attempt gets when there was too little. */
 const GROWTH = 3;
 
+/** What a partition takes for it to be worth a collection of everything, which takes 20 milliseconds. */
+const SWEPT_MB = 64;
+
 /**
  * One DuckDB per process, in memory, without network and without extensions beyond those built in. An internal error
  * poisons a DuckDB instance for every later query, so the next connection after one gets a fresh instance.
@@ -71,7 +74,7 @@ export class Duck {
       () => this.#memoryMb,
       () => {
         // Until it is collected, a result holds what its last row group took.
-        sweepAll(0);
+        if (needMb > SWEPT_MB) sweepAll(0);
         return this.letGo();
       },
     );

@@ -1,4 +1,5 @@
 import type { ClientBase, Connection, Submittable } from 'pg';
+import { viewOf } from '../arrow/copy.ts';
 import { Sweeper } from '../base/memory.ts';
 
 /** Letters of the messages that matter here: what comes once for each row, and what comes behind the last. */
@@ -35,6 +36,45 @@ export function fetchOut(client: ClientBase, cursor: string, count: number, onRo
   return fetch.outcome;
 }
 
+/** A message of which only the beginning has come so far. It is put together once, however many pieces it comes in. */
+class CutMessage {
+  #parts: Buffer[] = [];
+  #length = 0;
+  /** Of the message, or of its head until that is there. */
+  #wanted = 0;
+
+  keep(part: Buffer): void {
+    if (part.length === 0) return;
+    this.#parts = [part];
+    this.#length = part.length;
+    this.#measure();
+  }
+
+  /** @returns the message, if the chunk completes it, and what is behind it */
+  complete(chunk: Buffer): { whole?: Buffer; rest: Buffer } {
+    let at = 0;
+    while (this.#length > 0) {
+      const end = Math.min(chunk.length, at + this.#wanted - this.#length);
+      this.#parts.push(chunk.subarray(at, end));
+      this.#length += end - at;
+      at = end;
+      if (this.#length < this.#wanted) return { rest: chunk.subarray(at) };
+      if (this.#wanted > MESSAGE_HEAD || this.#measure() === MESSAGE_HEAD) {
+        const whole = Buffer.concat(this.#parts);
+        this.#length = 0;
+        return { whole, rest: chunk.subarray(at) };
+      }
+    }
+    return { rest: chunk };
+  }
+
+  #measure(): number {
+    const head = Buffer.concat(this.#parts, Math.min(this.#length, MESSAGE_HEAD));
+    this.#wanted = head.length < MESSAGE_HEAD ? MESSAGE_HEAD : 1 + head.readInt32BE(1);
+    return this.#wanted;
+  }
+}
+
 /**
  * Reads the messages off the socket itself (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY),
  * because node-postgres makes several objects of each row. Whatever is no row is handed on to it.
@@ -64,11 +104,11 @@ class RowsOut implements Submittable {
   submit(connection: Connection): void {
     const { stream } = connection;
     const [handOn] = stream.listeners('data') as ((bytes: Buffer) => void)[];
-    let rest: Buffer | undefined;
+    const cut = new CutMessage();
     const sweeper = new Sweeper();
-    const listen = (chunk: Buffer) => {
-      const bytes = rest ? Buffer.concat([rest, chunk]) : chunk;
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    /** @returns how many bytes are whole messages, or undefined when there are no more rows */
+    const take = (bytes: Buffer): number | undefined => {
+      const view = viewOf(bytes);
       let at = 0;
       while (bytes.length - at >= MESSAGE_HEAD) {
         const letter = bytes[at];
@@ -76,7 +116,7 @@ class RowsOut implements Submittable {
           stream.off('data', listen);
           stream.on('data', handOn!);
           handOn!(bytes.subarray(at));
-          return;
+          return undefined;
         }
         const end = at + 1 + view.getInt32(at + 1);
         if (end > bytes.length) break;
@@ -84,7 +124,15 @@ class RowsOut implements Submittable {
         else handOn!(bytes.subarray(at, end));
         at = end;
       }
-      rest = at < bytes.length ? bytes.subarray(at) : undefined;
+      return at;
+    };
+    const listen = (chunk: Buffer) => {
+      const { whole, rest } = cut.complete(chunk);
+      const ended = whole && take(whole) === undefined;
+      if (ended) return void (rest.length > 0 && handOn!(rest));
+      const taken = take(rest);
+      if (taken === undefined) return;
+      cut.keep(rest.subarray(taken));
       // Megabytes would lie about until V8 finds the time, and then it would look through everything.
       sweeper.done(chunk.length);
     };

@@ -7,12 +7,14 @@ import type { MappedColumn } from './mapping.ts';
 import type { LoadRequest } from './request.ts';
 import type { Loaded } from './sift.ts';
 
-/** Types whose values lie between two others, by their bytes in an image. */
-const WHOLE: Readonly<Record<string, (view: DataView, at: number) => bigint>> = {
-  smallint: (view, at) => BigInt(view.getInt16(at)),
-  integer: (view, at) => BigInt(view.getInt32(at)),
-  bigint: (view, at) => view.getBigInt64(at),
+/** Types whose values lie between two others, and how a value's upper bits are read of its bytes in an image. */
+const WHOLE: Readonly<Record<string, (view: DataView, at: number) => number>> = {
+  smallint: (view, at) => view.getInt16(at),
+  integer: (view, at) => view.getInt32(at),
+  bigint: (view, at) => view.getInt32(at),
 };
+/** Of a `bigint`, the lower bits, by their place behind the upper ones. */
+const LOWER = 4;
 /** In the image of a key: the field count, and the length of the field. */
 const BEFORE_KEY = 6;
 
@@ -60,26 +62,37 @@ interface Range {
 async function keyRange({ target, columns, table, only }: LoadRequest): Promise<Range | undefined> {
   const [name, ...others] = target.key;
   const key = columns.find((column) => column.name === name);
-  const valueAt = WHOLE[table.columns.find((column) => column.name === name)?.type ?? ''];
-  if (!key || !valueAt || others.length > 0) return undefined;
+  const type = table.columns.find((column) => column.name === name)?.type ?? '';
+  const upperAt = WHOLE[type];
+  if (!key || !upperAt || others.length > 0) return undefined;
+  const wide = type === 'bigint';
   // The values as Postgres will have them, whatever the source has them in.
   const own: MappedColumn = { ...key, position: 0 };
   const intake = new Intake(table.sql, [own], async () => undefined);
   const images = new Images([own]);
-  let [least, most]: (bigint | undefined)[] = [];
+  // In two halves, since arithmetic on BigInt would take longer than all the rest.
+  let [leastUpper, leastLower, mostUpper, mostLower] = [Number.POSITIVE_INFINITY, 0, Number.NEGATIVE_INFINITY, 0];
   for await (const source of only!([key.source])) {
     for (const stretch of intake.examine(source)) {
       for (const each of images.of(stretch)) {
         each((_, start) => {
-          const value = valueAt(images.view, start + BEFORE_KEY);
-          if (least === undefined || value < least) least = value;
-          if (most === undefined || value > most) most = value;
+          const at = start + BEFORE_KEY;
+          const upper = upperAt(images.view, at);
+          const lower = wide ? images.view.getUint32(at + LOWER) : 0;
+          if (upper < leastUpper || (upper === leastUpper && lower < leastLower)) {
+            [leastUpper, leastLower] = [upper, lower];
+          }
+          if (upper > mostUpper || (upper === mostUpper && lower > mostLower)) {
+            [mostUpper, mostLower] = [upper, lower];
+          }
         });
       }
     }
     if (intake.rejected > 0) return undefined;
   }
-  if (least === undefined || most === undefined) return undefined;
+  if (intake.read === 0) return undefined;
+  const whole = (upper: number, lower: number) => (wide ? (BigInt(upper) << 32n) | BigInt(lower) : BigInt(upper));
+  const [least, most] = [whole(leastUpper, leastLower), whole(mostUpper, mostLower)];
   return { key: quoteIdentifier(key.name), least, most, rows: intake.read };
 }
 
