@@ -170,6 +170,8 @@ async function columnTypes(place: string, file: FoundFile, context: SourceContex
   // DuckDB does not tell capitals from small letters, and gives the second of two such columns another name.
   const renamed = found.find((column) => column.renamed);
   if (renamed) throw invalid(file, `has two columns whose names differ in capitals only: see "${renamed.name}"`);
+  const taken = found.find(({ name }) => String(name).toLowerCase() === 'file_row_number');
+  if (taken) throw invalid(file, `has a column called "${taken.name}", as which DuckDB numbers rows: rename it`);
   return new Map(found.map(({ name, type }) => [String(name), String(type)]));
 }
 

@@ -60,6 +60,14 @@ test('columns are matched by name, whatever their order, and no file decides for
   ]);
 });
 
+test('a column that is called as DuckDB calls the number of a row is told what to do about it', async () => {
+  await parquet('select 1 as id, 2 as File_Row_Number', 'numbered.parquet');
+  await expect(traps.load('numbered', { target: INFER })).rejects.toMatchObject({
+    code: 'SOURCE_INVALID',
+    message: expect.stringMatching(/numbered\.parquet has a column called "File_Row_Number".*rename it/),
+  });
+});
+
 test('columns that differ in capitals only are refused, in one file and between files', async () => {
   await parquet('select 1 as case_a, 2 as case_b', 'capitals.parquet');
   await patchFooter(path('capitals.parquet'), 'case_b', 'CASE_A');
