@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/helpers/postgres.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    // Two cores have to be shared with Postgres and with the processes that the tests start.
-    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // Many tests wait for Postgres, or for processes that they start: a third one fills two cores.
+    maxWorkers: 3,
   },
 });
