@@ -128,8 +128,10 @@ class RowsOut implements Submittable {
     };
     const listen = (chunk: Buffer) => {
       const { whole, rest } = cut.complete(chunk);
-      const ended = whole && take(whole) === undefined;
-      if (ended) return void (rest.length > 0 && handOn!(rest));
+      if (whole && take(whole) === undefined) {
+        if (rest.length > 0) handOn!(rest);
+        return;
+      }
       const taken = take(rest);
       if (taken === undefined) return;
       cut.keep(rest.subarray(taken));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { DrayageError, isDiskFull } from '../base/errors.ts';
+import { DrayageError, isDiskFull, isForbidden } from '../base/errors.ts';
 import type { Place } from './place.ts';
 
 /** A folder on disk. What is put is on the disk itself before its name is, so that a power cut leaves no half. */
@@ -101,7 +101,7 @@ function storeError(cause: unknown, file: string): DrayageError {
     const hint = 'Make room; the partition is tried again, and nothing of it was published.';
     return new DrayageError('STORE_FULL', `There is no room left to write: ${message}`, { where, hint, cause });
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+  if (isForbidden(cause) || code === 'EROFS') {
     const hint = 'Check the permissions of the folder, and as whom Drayage runs.';
     return new DrayageError('STORE_DENIED', `The folder cannot be written to: ${message}`, { where, hint, cause });
   }

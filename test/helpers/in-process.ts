@@ -1,6 +1,8 @@
+import { afterAll } from 'vitest';
 import { readConfig } from '../../src/base/config.ts';
 import { createEvents } from '../../src/base/events.ts';
 import { runProgress } from '../../src/control/views.ts';
+import type { Duck } from '../../src/duckdb/instance.ts';
 import { ENDED } from '../../src/model/state.ts';
 import { enqueue } from '../../src/runs/enqueue.ts';
 import type { RunKeeper } from '../../src/runs/keeper.ts';
@@ -9,6 +11,25 @@ import { prepareJob } from '../../src/runs/prepare.ts';
 import { type RunReport, reportRun } from '../../src/runs/report.ts';
 import { ensureSchema, openQueue, openServices } from '../../src/runs/services.ts';
 import { work } from '../../src/runs/worker/work.ts';
+import { useWorkspace, type Workspace } from './workspace.ts';
+
+type Drayage = Awaited<ReturnType<typeof openDrayage>>;
+
+/** A workspace, as `useWorkspace` opens it, with a Drayage that works in it. */
+export interface Workshop extends Workspace {
+  drayage: Drayage;
+}
+
+export function useDrayage(setUp: (workshop: Workshop) => unknown): Duck {
+  let drayage: Drayage | undefined;
+  const duck = useWorkspace(async (workspace) => {
+    drayage = await openDrayage(workspace.project.root, workspace.database.url);
+    await setUp({ ...workspace, drayage });
+  });
+  // Before the workspace is taken down: what is registered last is run first.
+  afterAll(() => drayage?.close());
+  return duck;
+}
 
 /** A producer and a worker in this process, for tests with more runs than there is time for processes. */
 export async function openDrayage(root: string, url: string, env: NodeJS.ProcessEnv = {}) {

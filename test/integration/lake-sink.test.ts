@@ -1,25 +1,18 @@
 import { rm } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { rows as query } from '../../src/duckdb/scan.ts';
 import type { RunReport } from '../../src/runs/report.ts';
-import { openDrayage } from '../helpers/in-process.ts';
+import { useDrayage, type Workshop } from '../helpers/in-process.ts';
 import { filesOnDisk, manifests, queryLake, soundFiles } from '../helpers/lake-files.ts';
-import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
 
-let { project, database }: Partial<Workspace> = {};
-let drayage: Awaited<ReturnType<typeof openDrayage>>;
-const duck = useWorkspace((opened) => {
-  ({ project, database } = opened);
+let { project, database, drayage } = {} as Workshop;
+const duck = useDrayage((opened) => {
+  ({ project, database, drayage } = opened);
 });
-
-beforeAll(async () => {
-  drayage = await openDrayage(project!.root, database!.url);
-});
-afterAll(() => drayage.close());
 
 const HEAD = `import { defineJob, files, lake, sql } from 'drayage';`;
 const job = (name: string, rest: string) =>
-  project!.write(
+  project.write(
     `jobs/${name}.ts`,
     `${HEAD}
 export default defineJob({
@@ -27,10 +20,10 @@ export default defineJob({
   source: ({ path }) => files(path), ${rest} });`,
   );
 const run = (name: string, path: string, force = false): Promise<RunReport> => drayage.run(name, { path }, force);
-const root = (name: string) => `${project!.root}/${name}`;
+const root = (name: string) => `${project.root}/${name}`;
 
 test('rows go into the folders of their dates, and the manifest says what is there', async () => {
-  await project!.write(
+  await project.write(
     'tickets.csv',
     'id,opened_at,subject\n1,2026-01-05 10:00:00,a\n2,2026-01-05 23:59:59,b\n3,2026-11-30 00:00:00,c\n',
   );
@@ -74,8 +67,8 @@ test('a lake that was made anew counts as empty', async () => {
 });
 
 test('what another type keeps apart is refused before anything is published', async () => {
-  await project!.write('mixed/1.csv', 'id,at\n1,2026-01-05\n');
-  await project!.write('mixed/2.csv', 'id,at\nx,2026-01-06\n');
+  await project.write('mixed/1.csv', 'id,at\n1,2026-01-05\n');
+  await project.write('mixed/2.csv', 'id,at\nx,2026-01-06\n');
   await job('mixed', `targets: { ticket: lake({ root: 'mixed-lake', date: 'at' }) }`);
   const report = await run('mixed', 'mixed');
   expect(report).toMatchObject({ state: 'failed', lake: { root: 'mixed-lake', manifest: null } });
@@ -85,7 +78,7 @@ test('what another type keeps apart is refused before anything is published', as
   expect(await manifests(root('mixed-lake'))).toEqual([]);
 
   // With the file mended, the next run publishes what the first one has left, too.
-  await project!.write('mixed/2.csv', 'id,at\n2,2026-01-06\n');
+  await project.write('mixed/2.csv', 'id,at\n2,2026-01-06\n');
   expect(await run('mixed', 'mixed')).toMatchObject({ state: 'succeeded', partitions: { skipped: 1, done: 1 } });
   expect(await queryLake(duck, root('mixed-lake'), 'ticket', 'select id from lake order by id')).toEqual([
     { id: 1n },
@@ -93,22 +86,22 @@ test('what another type keeps apart is refused before anything is published', as
   ]);
   expect(await manifests(root('mixed-lake'))).toHaveLength(1);
 
-  await project!.write('later.csv', 'id,at\ny,2026-02-01\n');
+  await project.write('later.csv', 'id,at\ny,2026-02-01\n');
   await expect(run('mixed', 'later.csv')).rejects.toMatchObject({ code: 'TARGET_INVALID', where: { column: 'id' } });
-  await project!.write('wider.csv', 'id,at,note\n3,2026-02-01,new\n');
+  await project.write('wider.csv', 'id,at,note\n3,2026-02-01,new\n');
   expect(await run('mixed', 'wider.csv')).toMatchObject({ state: 'succeeded' });
   const notes = await queryLake(duck, root('mixed-lake'), 'ticket', 'select note from lake order by id');
   expect(notes).toEqual([{ note: null }, { note: null }, { note: 'new' }]);
 });
 
 test('a file that an earlier run has left and somebody took away is told, and nothing is published', async () => {
-  await project!.write('torn/1.csv', 'id\n1\n');
-  await project!.write('torn/2.csv', 'id\nx\n');
+  await project.write('torn/1.csv', 'id\n1\n');
+  await project.write('torn/2.csv', 'id\nx\n');
   await job('torn', `targets: { ticket: lake({ root: 'torn-lake', columns: { id: 'bigint' } }) }, maxRejects: 0`);
   expect(await run('torn', 'torn')).toMatchObject({ state: 'failed', errors: [{ code: 'TOO_MANY_REJECTS' }] });
   const [left] = await filesOnDisk(root('torn-lake'));
   await rm(`${root('torn-lake')}/${left}`);
-  await project!.write('torn/2.csv', 'id\n2\n');
+  await project.write('torn/2.csv', 'id\n2\n');
   const report = await run('torn', 'torn');
   expect(report).toMatchObject({ state: 'failed', errors: [{ message: /left for this one is gone/ }] });
   expect(await manifests(root('torn-lake'))).toEqual([]);
@@ -126,14 +119,14 @@ test('rows without a date, and values that do not fit, are rejects with their li
     '5,2026-01-07,x',
     '6,2026-01-07,6',
   ];
-  await project!.write('odd.csv', `${lines.join('\n')}\n`);
+  await project.write('odd.csv', `${lines.join('\n')}\n`);
   const columns = `columns: { id: 'bigint', at: 'text', amount: 'numeric(8,2)' }`;
   await job('odd', `targets: { paid: lake({ root: 'odd-lake', date: 'at', ${columns} }) }`);
   expect(await run('odd', 'odd.csv')).toMatchObject({
     state: 'completed_with_rejects',
     rows: { read: 6, written: 2, rejected: 4 },
   });
-  const { rows } = await database!.pool.query(
+  const { rows } = await database.pool.query(
     `select row_number::int as row, column_name as column, reason, raw from drayage.rejects where table_name = 'paid' order by 1`,
   );
   expect(rows.map(({ raw: _, ...rest }) => rest)).toEqual([
@@ -172,16 +165,16 @@ test('a file is written as the target says', async () => {
 
 test('a partition that has changed takes the place of what it was, when that is wanted', async () => {
   await job('mended', `targets: { ticket: lake({ root: 'mended-lake', changed: 'replace' }) }`);
-  await project!.write('mended.csv', 'id\n1\n2\n');
+  await project.write('mended.csv', 'id\n1\n2\n');
   await run('mended', 'mended.csv');
-  await project!.write('mended.csv', 'id\n1\n2\n3\n');
+  await project.write('mended.csv', 'id\n1\n2\n3\n');
   expect(await run('mended', 'mended.csv')).toMatchObject({ rows: { written: 3 } });
   expect(await queryLake(duck, root('mended-lake'), 'ticket', 'select id from lake')).toHaveLength(3);
   expect((await manifests(root('mended-lake'))).map(({ removes }) => removes.length)).toEqual([0, 1]);
 });
 
 test('a function over records fills datasets, by the rules of tables', async () => {
-  await project!.write(
+  await project.write(
     'jobs/talks.ts',
     `import { defineJob, lake, runDirectories } from 'drayage';
 export default defineJob({
@@ -215,7 +208,7 @@ export default defineJob({
       good: true,
       score: 0.1,
     };
-    return project!.write(
+    return project.write(
       `talks/${name}/talk.json`,
       JSON.stringify({ ...times, ...values, words: ['so, "yes"\n', 'no'], ...change }),
     );
@@ -239,7 +232,7 @@ export default defineJob({
     ...{ day: '2026-01-05', ended: '2026-01-06 01:02:03.000004', good: 'true', score: '0.1' },
   });
   expect(await queryLake(duck, root('talks-lake'), 'word', 'select * from lake')).toHaveLength(4);
-  const { rows } = await database!.pool.query(
+  const { rows } = await database.pool.query(
     `select table_name, column_name, reason from drayage.rejects where run_id = $1 order by column_name`,
     [report.run],
   );
@@ -254,8 +247,8 @@ test('a function over batches fills a dataset with what it makes of them', async
     { id: 1, tags: ['a', 'b'], secret: 'x', day: '2026-01-05' },
     { id: 2, tags: null, secret: 'y', day: 'soon' },
   ];
-  await project!.write('batched.jsonl', lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-  await project!.write(
+  await project.write('batched.jsonl', lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  await project.write(
     'jobs/batched.ts',
     `import { batches, defineJob, files, lake } from 'drayage';
 export default defineJob({
@@ -268,7 +261,7 @@ export default defineJob({
   expect(report).toMatchObject({ state: 'completed_with_rejects', rows: { read: 2, written: 1, rejected: 1 } });
   const found = await queryLake(duck, root('batched-lake'), 'thing', 'select columns(*)::varchar from lake');
   expect(found).toEqual([{ id: '1', tags: '["a","b"]', day: '2026-01-05' }]);
-  const { rows } = await database!.pool.query(
+  const { rows } = await database.pool.query(
     'select row_number::int as row, column_name, reason from drayage.rejects where run_id = $1',
     [report.run],
   );
@@ -276,16 +269,16 @@ export default defineJob({
 });
 
 test('verbs that are about tables say so', async () => {
-  const { rows } = await database!.pool.query(`select max(id)::int as run from drayage.runs where job = 'odd'`);
+  const { rows } = await database.pool.query(`select max(id)::int as run from drayage.runs where job = 'odd'`);
   for (const [verb, code] of [
     [['verify', String(rows[0].run)], 2],
     [['rejects', String(rows[0].run), '--replay'], 2],
   ] as const) {
-    const { stderr, code: exit } = await project!.dray([...verb]);
+    const { stderr, code: exit } = await project.dray([...verb]);
     expect(exit).toBe(code);
     expect(stderr).toMatch(/in a lake/);
   }
-  const plan = await project!.dray(['plan', 'odd', '--param', 'path=odd.csv']);
+  const plan = await project.dray(['plan', 'odd', '--param', 'path=odd.csv']);
   expect(plan.stdout).toMatch(/odd-lake\/paid \(lake\)/);
   expect(plan.stdout).toMatch(/amount +VARCHAR .*DECIMAL\(8,2\) +values that do not fit are rejected/);
 });

@@ -1,29 +1,22 @@
 import { utimes } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { openDrayage } from '../helpers/in-process.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { useDrayage, type Workshop } from '../helpers/in-process.ts';
 import { manifests, queryLake } from '../helpers/lake-files.ts';
-import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
 
 /** Runs that bring the same content into a lake, side by side or one after another that has failed. */
 
-let { project, database }: Partial<Workspace> = {};
-let drayage: Awaited<ReturnType<typeof openDrayage>>;
-const duck = useWorkspace((opened) => {
-  ({ project, database } = opened);
+let { project, database, drayage } = {} as Workshop;
+const duck = useDrayage((opened) => {
+  ({ project, database, drayage } = opened);
 });
-
-beforeAll(async () => {
-  drayage = await openDrayage(project!.root, database!.url);
-});
-afterAll(() => drayage.close());
 
 const FILES: Record<string, string> = { 1: 'id\n1\n2\n', 2: 'id\n3\n' };
 const BAD = 'id\nx\n';
 
 /** A job of its own for each test, with a lake of its own and files in a folder of the same name. */
 async function prepare(name: string, files: Record<string, string>, more = ''): Promise<void> {
-  for (const [file, text] of Object.entries(files)) await project!.write(`${name}/${file}.csv`, text);
-  await project!.write(
+  for (const [file, text] of Object.entries(files)) await project.write(`${name}/${file}.csv`, text);
+  await project.write(
     `jobs/${name}.ts`,
     `import { defineJob, files, lake } from 'drayage';
 export default defineJob({
@@ -36,15 +29,15 @@ const run = (name: string, path = name, force = false) => drayage.run(name, { pa
 
 async function idsIn(name: string): Promise<number[]> {
   if ((await publishedIn(name)).length === 0) return [];
-  const found = await queryLake(duck, `${project!.root}/${name}-lake`, 'thing', 'select id from lake order by id');
+  const found = await queryLake(duck, `${project.root}/${name}-lake`, 'thing', 'select id from lake order by id');
   return found.map(({ id }) => Number(id));
 }
 
-const publishedIn = async (name: string) => (await manifests(`${project!.root}/${name}-lake`)).map(({ run: by }) => by);
+const publishedIn = async (name: string) => (await manifests(`${project.root}/${name}-lake`)).map(({ run: by }) => by);
 
 /** Begins a run over both files, of which the second has to wait until it is let go; ends when the first one is done. */
 async function runHalf(name: string) {
-  const blocker = await database!.pool.connect();
+  const blocker = await database.pool.connect();
   let held = true;
   const letGo = async () => {
     if (!held) return;
@@ -68,7 +61,7 @@ async function runHalf(name: string) {
   const ended = drayage.run(name, { path: name }, false, block);
   const id = await planned.promise;
   const done = 'select from drayage.partitions where run_id = $1 and state = $2';
-  await vi.waitUntil(async () => (await database!.pool.query(done, [id, 'done'])).rowCount === 1, { timeout: 20_000 });
+  await vi.waitUntil(async () => (await database.pool.query(done, [id, 'done'])).rowCount === 1, { timeout: 20_000 });
   return { run: id, ended, letGo };
 }
 
@@ -81,7 +74,7 @@ test('what a run leaves out because another is bringing it is there when it ends
   await other.letGo();
   expect(await other.ended).toMatchObject({ state: 'failed', lake: { manifest: null } });
   expect(await idsIn('failing')).toEqual([1, 2]);
-  await project!.write('failing/2.csv', FILES[2]!);
+  await project.write('failing/2.csv', FILES[2]!);
   expect(await run('failing')).toMatchObject({ state: 'succeeded', partitions: { skipped: 1, done: 1 } });
   expect(await idsIn('failing')).toEqual([1, 2, 3]);
 });
@@ -103,9 +96,9 @@ test('and is there once when the other succeeds', async () => {
 test('what was loaded again by force in a run that has failed is there once when another run completes it', async () => {
   await prepare('forced', FILES);
   await run('forced');
-  await project!.write('forced/2.csv', BAD);
+  await project.write('forced/2.csv', BAD);
   expect(await run('forced', 'forced', true)).toMatchObject({ state: 'failed', partitions: { done: 1, failed: 1 } });
-  await project!.write('forced/2.csv', 'id\n4\n5\n');
+  await project.write('forced/2.csv', 'id\n4\n5\n');
   expect(await run('forced')).toMatchObject({ state: 'succeeded', partitions: { skipped: 1, done: 1 } });
   expect(await idsIn('forced')).toEqual([1, 2, 3, 4, 5]);
 });
@@ -113,24 +106,24 @@ test('what was loaded again by force in a run that has failed is there once when
 test('what has changed takes the place of what it was when another run completes the one that has failed', async () => {
   await prepare('changed', FILES, `changed: 'replace'`);
   await run('changed');
-  await project!.write('changed/1.csv', 'id\n7\n8\n9\n');
-  await project!.write('changed/2.csv', BAD);
+  await project.write('changed/1.csv', 'id\n7\n8\n9\n');
+  await project.write('changed/2.csv', BAD);
   expect(await run('changed')).toMatchObject({ state: 'failed', partitions: { done: 1, failed: 1 } });
   expect(await idsIn('changed')).toEqual([1, 2, 3]);
-  await project!.write('changed/2.csv', 'id\n4\n5\n');
+  await project.write('changed/2.csv', 'id\n4\n5\n');
   expect(await run('changed')).toMatchObject({ state: 'succeeded', partitions: { skipped: 1, done: 1 } });
   expect(await idsIn('changed')).toEqual([4, 5, 7, 8, 9]);
 });
 
 test('what was replaced and comes back is loaded again', async () => {
   await prepare('back', { 1: FILES[1]! }, `changed: 'replace'`);
-  const file = `${project!.root}/back/1.csv`;
+  const file = `${project.root}/back/1.csv`;
   await utimes(file, 1_700_000_000, 1_700_000_000);
   await run('back');
-  await project!.write('back/1.csv', 'id\n7\n8\n9\n');
+  await project.write('back/1.csv', 'id\n7\n8\n9\n');
   await run('back');
   expect(await idsIn('back')).toEqual([7, 8, 9]);
-  await project!.write('back/1.csv', FILES[1]!);
+  await project.write('back/1.csv', FILES[1]!);
   await utimes(file, 1_700_000_000, 1_700_000_000);
   expect(await run('back')).toMatchObject({ state: 'succeeded', partitions: { done: 1 } });
   expect(await idsIn('back')).toEqual([1, 2]);

@@ -1,19 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDrayage } from '../helpers/in-process.ts';
-import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
+import { expect, test } from 'vitest';
+import { useDrayage, type Workshop } from '../helpers/in-process.ts';
 
-let { project, database }: Partial<Workspace> = {};
-let drayage: Awaited<ReturnType<typeof openDrayage>>;
-useWorkspace((opened) => {
-  ({ project, database } = opened);
+let { project, database, drayage } = {} as Workshop;
+useDrayage((opened) => {
+  ({ project, database, drayage } = opened);
 });
 
-beforeAll(async () => {
-  drayage = await openDrayage(project!.root, database!.url);
-});
-afterAll(() => drayage.close());
-
-const sql = async (text: string) => (await database!.pool.query(text)).rows;
+const sql = async (text: string) => (await database.pool.query(text)).rows;
 
 test('a function takes the rows of a table apart, with values as JavaScript has them', async () => {
   await sql(`create table talks (id bigint primary key, big bigint, price numeric(20,2), tags text[], doc jsonb, raw bytea, day date,
@@ -21,7 +14,7 @@ test('a function takes the rows of a table apart, with values as JavaScript has 
     insert into talks select i, 9007199254740993, 12345678901234567.25, array['a', null], '{"n": 12345678901234567890}', '\\x00ff',
       case i when 2 then 'infinity'::date else '2024-02-29' end, '2024-02-29 12:00:00.000001+00', '1 mon', null, i % 2 = 0, 'NaN'
       from generate_series(1, 5000) i`);
-  await project!.write(
+  await project.write(
     'jobs/talks.ts',
     `import { defineJob, postgres, table } from 'drayage';
 export default defineJob({
@@ -54,8 +47,8 @@ export default defineJob({
 });
 
 test('and those of a file, whose unreadable lines are rejects once', async () => {
-  await project!.write('people.csv', 'id,name\n1,a\n2,b,c\n3,d\n');
-  await project!.write(
+  await project.write('people.csv', 'id,name\n1,a\n2,b,c\n3,d\n');
+  await project.write(
     'jobs/people.ts',
     `import { defineJob, files, table } from 'drayage';
 export default defineJob({

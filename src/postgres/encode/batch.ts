@@ -2,7 +2,7 @@ import type { Data, RecordBatch } from '../../arrow/batch.ts';
 import { hasNulls, isValid, maskAt } from '../../arrow/cells.ts';
 import type { Checksum } from '../checksum.ts';
 import { LOSSES, type Loss } from './coerce.ts';
-import type { ColumnEncoder, Fault, Report } from './column.ts';
+import { type ColumnEncoder, type Fault, LENGTH_BYTES, type Report } from './column.ts';
 
 export interface EncodedColumn {
   name: string;
@@ -92,9 +92,9 @@ export class BatchEncoder {
       view.setInt16(position, this.#columns.length);
       at[slot] = position + 2;
     }
-    const target = { out, view, at, spare: this.#columns.length * 4 };
+    const target = { out, view, at, spare: this.#columns.length * LENGTH_BYTES };
     for (const { position, encoder } of this.#columns) {
-      target.spare -= 4;
+      target.spare -= LENGTH_BYTES;
       encoder.write(columnData(batch, position), from, to, target);
     }
     for (let slot = 0, start = 0; slot < sizes.length; start += sizes[slot++]!) {
@@ -106,7 +106,7 @@ export class BatchEncoder {
     const sizes = new Int32Array(to - from);
     let common = 2;
     for (const { position, encoder } of this.#columns) {
-      common += 4;
+      common += LENGTH_BYTES;
       const data = columnData(batch, position);
       if (typeof encoder.size === 'function') encoder.size(data, from, to, sizes);
       else {

@@ -82,9 +82,12 @@ export interface ColumnEncoder {
   write(data: Data, from: number, to: number, target: Target): void;
 }
 
+/** Of a cell, in front of its value. */
+export const LENGTH_BYTES = 4;
+
 /** Adds what each cell of the rows [from, to) takes, its length word included. */
 export function addCellSizes(encoder: ColumnEncoder, data: Data, from: number, to: number, sizes: Int32Array): void {
-  for (let slot = 0; slot < to - from; slot++) sizes[slot]! += 4;
+  for (let slot = 0; slot < to - from; slot++) sizes[slot]! += LENGTH_BYTES;
   if (typeof encoder.size === 'function') encoder.size(data, from, to, sizes);
   else for (let row = from; row < to; row++) if (isValid(data, row)) sizes[row - from]! += encoder.size;
 }
@@ -93,7 +96,7 @@ const NULL_CELL = -1;
 
 export function writeNull({ view, at }: Target, slot: number): void {
   view.setInt32(at[slot]!, NULL_CELL);
-  at[slot]! += 4;
+  at[slot]! += LENGTH_BYTES;
 }
 
 /**
@@ -108,9 +111,6 @@ export type Fill<Values> = (
   at: Int32Array,
   first: number,
 ) => void;
-
-/** Of a cell, in front of its value. */
-export const LENGTH_BYTES = 4;
 
 /**
  * An encoder of values of fixed size.
