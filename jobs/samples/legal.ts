@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Duck, type DuckConnection } from '../../src/duckdb/instance.ts';
+import type { DuckConnection } from '../../src/duckdb/connection.ts';
+import { Duck } from '../../src/duckdb/instance.ts';
 import { rows as query } from '../../src/duckdb/scan.ts';
 import { quoteLiteral } from '../../src/duckdb/types.ts';
 

@@ -41,6 +41,7 @@ export const CODES = {
   // Another attempt gets more.
   OUT_OF_MEMORY: transientFailure,
   TARGET_INVALID: terminalUsage,
+  TARGET_EMPTIED: terminalFailure,
   TYPE_UNMAPPED: terminalUsage,
   EXPORT_REFUSED: terminalUsage,
   LAKE_INVALID: terminalFailure,

@@ -2,7 +2,12 @@ import { type Selectable, sql } from 'kysely';
 import type { Reject } from '../model/sink.ts';
 import type { ControlDb, ControlSchema } from './db.ts';
 
-export type KeptReject = Selectable<ControlSchema['drayage.rejects']> & { partition: string; file: string };
+/** With its row as text, since numbers may have more digits than JavaScript holds. */
+export interface KeptReject extends Omit<Selectable<ControlSchema['drayage.rejects']>, 'raw'> {
+  partition: string;
+  file: string;
+  raw: string;
+}
 
 /** Keeps rejects; part of the transaction that loads the rest of the partition. */
 export async function insertRejects(
@@ -30,6 +35,7 @@ export function listRejects(db: ControlDb, runId: number, limit: number): Promis
     .innerJoin('drayage.partitions as p', 'p.id', 'r.partition_id')
     .selectAll('r')
     .select(['p.key as partition', 'p.file'])
+    .select(sql<string>`r.raw::text`.as('raw'))
     .where('r.run_id', '=', runId)
     .orderBy('r.partition_id')
     .orderBy('r.row_number')

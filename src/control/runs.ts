@@ -71,7 +71,9 @@ export async function moveRun(
   also: { error?: string; checksum?: string } = {},
 ): Promise<boolean> {
   const started = to === 'queued' || to === 'finalizing' ? { started_at: sql<Date>`coalesce(started_at, now())` } : {};
-  const ended = RUN_STEPS[to].length === 0 || isEnd(to) ? { finished_at: sql<Date>`clock_timestamp()` } : {};
+  // What is done to a run that has ended, such as a replay of its rejects, does not make it longer.
+  const finished = sql<Date>`coalesce(finished_at, clock_timestamp())`;
+  const ended = RUN_STEPS[to].length === 0 || isEnd(to) ? { finished_at: finished } : {};
   const moved = await db
     .updateTable('drayage.runs')
     .set({ state: to, phase: null, ...also, ...started, ...ended })

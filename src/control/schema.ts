@@ -26,6 +26,11 @@ export interface Coercions {
   rows: number;
 }
 
+export interface Epoch {
+  id: Generated<string>;
+  single: Generated<boolean>;
+}
+
 export interface Events {
   id: Generated<number>;
   at: Generated<Date>;
@@ -101,6 +106,7 @@ export interface Loads {
   rows_written: Generated<number>;
   checksum: string | null;
   loaded_at: Generated<Date>;
+  epoch: string | null;
 }
 
 export interface PartitionDurations {
@@ -241,6 +247,7 @@ export interface Workers {
 export interface ControlSchema {
   'drayage.attempts': Attempts;
   'drayage.coercions': Coercions;
+  'drayage.epoch': Epoch;
   'drayage.events': Events;
   'drayage.identity': Identity;
   'drayage.lake_datasets': LakeDatasets;

@@ -132,6 +132,14 @@ export async function laterRuns(db: ControlDb, run: number, table: number): Prom
   return rows.map(({ run: later }) => later);
 }
 
+/** The runs that the ledger names for a content in a table; none when that was made anew. */
+export async function loadersInto(db: ControlDb, fingerprint: string, table: number): Promise<number[]> {
+  const { rows } = await sql<{ run: number }>`
+    select run_id as run from drayage.loads
+    where fingerprint = ${fingerprint} and targets @> array[${table}::int8::oid]`.execute(db);
+  return rows.map(({ run }) => run);
+}
+
 /** Partitions of a run whose rows are not all accounted for. */
 export async function unaccountedPartitions(db: ControlDb, run: number): Promise<string[]> {
   const { rows } = await sql<{ key: string }>`

@@ -1,12 +1,13 @@
 import duckdb from '@duckdb/node-bindings';
-import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
-import { DrayageError } from '../base/errors.ts';
+import type { RecordBatch, Schema } from '../arrow/batch.ts';
 import { Sweeper, sweepAll } from '../base/memory.ts';
 import type { Params } from './bind.ts';
 import { chunkToBatch } from './chunk.ts';
-import type { DuckConnection } from './instance.ts';
+import { duckColumn } from './column.ts';
+import type { DuckConnection } from './connection.ts';
+import { END, type Piece, Pieces, type ResultColumn, resultColumns, resultSchema } from './pieces.ts';
 import { Scratch } from './scratch.ts';
-import { arrowField, type DuckColumn, duckColumn, NULL_TYPE, typeText } from './types.ts';
+import { type DuckColumn, NULL_TYPE } from './types.ts';
 
 export interface ScanOptions {
   /** Interrupts the query. */
@@ -45,7 +46,7 @@ export async function* scan(
     let complete = false;
     ahead = pieces.next();
     for (let piece = await ahead; piece; piece = await ahead) {
-      sweeper.done(piece.bytes);
+      sweeper.done(piece.scratch.bytesInUse);
       ahead = pieces.next();
       read += piece.batch?.numRows ?? 0;
       complete = piece.complete;
@@ -62,104 +63,6 @@ export async function* scan(
     pieces?.dispose();
     sweepAll();
   }
-}
-
-/** A chunk of the result, copied out of DuckDB. */
-interface Piece {
-  batch: RecordBatch | undefined;
-  /** Whether it holds the row behind the last one. */
-  complete: boolean;
-  bytes: number;
-}
-
-/** Copies every chunk as soon as it is there: what lives for longer than a moment is not collected for a long time. */
-class Pieces {
-  readonly #connection: DuckConnection;
-  readonly #result: duckdb.Result;
-  readonly #schema: Schema;
-  readonly #keep: boolean;
-  /** Whether there is a row behind the last one. */
-  readonly #ended: boolean;
-  /** One for the piece in use, one for the piece ahead. */
-  readonly #scratches = [new Scratch(), new Scratch()];
-  #turn = 0;
-
-  constructor(connection: DuckConnection, result: duckdb.Result, keep: boolean, ended: boolean) {
-    this.#connection = connection;
-    this.#result = result;
-    this.#keep = keep;
-    this.#ended = ended;
-    this.#schema = resultSchema(resultColumns(result).slice(0, ended ? -1 : undefined));
-  }
-
-  async next(): Promise<Piece | undefined> {
-    const piece = await this.#fetch();
-    await leaveCallback();
-    return piece;
-  }
-
-  /** Apart from what waits, which would hold on to the chunk. */
-  #fetch(): Promise<Piece | undefined> {
-    return this.#connection.next(this.#result).then((chunk) => chunk && this.#copy(chunk));
-  }
-
-  #copy(chunk: duckdb.DataChunk): Piece {
-    const scratch = this.#keep ? new Scratch() : this.#scratches[this.#turn++ % 2]!;
-    const complete = this.#ended && holdsEnd(chunk, this.#schema.fields.length);
-    const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
-    const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
-    release(chunk);
-    return { batch, complete, bytes: scratch.bytesInUse };
-  }
-
-  /** Gives back what the batches lay in, unless they are kept. */
-  dispose(): void {
-    for (const scratch of this.#scratches) scratch.dispose();
-  }
-}
-
-/**
- * Frees the texts and lists of a chunk that was copied. DuckDB counts them nowhere, and V8 frees them when it gets around
- * to the object that stands for the chunk: a scan of long texts held hundreds of megabytes.
- */
-function release(chunk: duckdb.DataChunk): void {
-  duckdb.data_chunk_reset(chunk);
-}
-
-/**
- * Lets the native call return that has brought the chunk: until then it counts as used, and what is used when young objects
- * are collected twice over stays for good.
- */
-const leaveCallback = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-/** The column that only the row behind the last one has true. */
-const END = '"drayage:end"';
-
-function holdsEnd(chunk: duckdb.DataChunk, column: number): boolean {
-  const rows = duckdb.data_chunk_get_size(chunk);
-  return duckdb.vector_get_data(duckdb.data_chunk_get_vector(chunk, column), rows)[rows - 1] === 1;
-}
-
-function resultSchema(columns: readonly ResultColumn[]): Schema {
-  const fields = columns.map(({ name, type }) => {
-    const field = arrowField(name, type);
-    if (!field)
-      throw new DrayageError('TYPE_UNMAPPED', `Column ${name} is of type ${typeText(type)}, which cannot be read.`);
-    return field;
-  });
-  return makeSchema(fields);
-}
-
-interface ResultColumn {
-  name: string;
-  type: duckdb.LogicalType;
-}
-
-function resultColumns(result: duckdb.Result): ResultColumn[] {
-  return Array.from({ length: duckdb.column_count(result) }, (_, index) => ({
-    name: duckdb.column_name(result, index),
-    type: duckdb.column_logical_type(result, index),
-  }));
 }
 
 /** Runs a statement of any kind. @returns a small result as objects; integers of 64 bits come as bigint */

@@ -23,6 +23,7 @@ export class Turns {
   readonly #readings = new Set<Reading>();
   readonly #patienceMs: number;
   #waiting: (() => void)[] = [];
+  #alone: Promise<unknown> = Promise.resolve();
 
   constructor(patienceMs = PATIENCE_MS) {
     this.#patienceMs = patienceMs;
@@ -45,6 +46,13 @@ export class Turns {
     this.#readings.add(reading);
     if (this.#readings.size > 1) for (const one of this.#readings) one.crowded = true;
     return reading;
+  }
+
+  /** One after the other, for what takes so much for a moment that others had better wait. */
+  alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#alone.then(work);
+    this.#alone = result.catch(() => undefined);
+    return result;
   }
 
   giveBack(reading: Reading): void {
@@ -86,6 +94,11 @@ export class Turn {
   /** Whether another partition was read at the same time. */
   get crowded(): boolean {
     return this.#crowded || this.#reading?.crowded === true;
+  }
+
+  /** As `Turns.alone`. */
+  alone<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#turns.alone(work);
   }
 
   async take(): Promise<void> {

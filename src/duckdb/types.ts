@@ -17,7 +17,7 @@ interface Leaf {
 export const NULL_TYPE = '"NULL"';
 
 /** One line per type of DuckDB that holds no others. */
-const LEAVES = new Map<number, Leaf>([
+export const LEAVES = new Map<number, Leaf>([
   [Type.BOOLEAN, { name: 'BOOLEAN', kind: 'bool' }],
   [Type.TINYINT, { name: 'TINYINT', kind: 'int8' }],
   [Type.SMALLINT, { name: 'SMALLINT', kind: 'int16' }],
@@ -53,7 +53,7 @@ const LEAVES = new Map<number, Leaf>([
 ]);
 
 /** Those that hold others and become JSON wherever they are. */
-const AS_JSON = new Map<number, string>([
+export const AS_JSON = new Map<number, string>([
   [Type.MAP, 'MAP'],
   [Type.UNION, 'UNION'],
 ]);
@@ -64,16 +64,12 @@ const AS_JSON = new Map<number, string>([
  */
 export type Form = 'nested' | 'json' | 'plain';
 
-const PLAIN = new Set<Kind | undefined>([
-  ...(['bool', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'] as const),
-  ...(['float32', 'float64', 'decimal', 'utf8', 'binary'] as const),
-]);
-
 /** A column of a DuckDB query. */
 export interface DuckColumn {
   name: string;
   /** As DuckDB writes it, for example `STRUCT(a INTEGER)`. */
   type: string;
+  logical: duckdb.LogicalType;
   /**
    * The expression that reads it without losing anything; undefined when no Arrow type of ours holds this one, and the
    * transform has to cast it.
@@ -81,24 +77,6 @@ export interface DuckColumn {
   expression(form: Form): string | undefined;
   /** What it becomes in Arrow when it is read as it is. */
   field: Field | undefined;
-}
-
-export function duckColumn(name: string, type: duckdb.LogicalType): DuckColumn {
-  const quoted = quoteIdentifier(name);
-  const id = duckdb.get_type_id(type);
-  const expression = (form: Form) => {
-    // Well-known binary: the form that every other system reads (ISO 19125).
-    if (id === Type.GEOMETRY) return form === 'plain' ? `${quoted}::VARCHAR` : `st_aswkb(${quoted})`;
-    if (AS_JSON.has(id) || (form === 'json' && isNested(id))) return `${quoted}::JSON`;
-    const cast = form === 'plain' ? plainCastOf(type) : castOf(type);
-    if (cast === undefined) return undefined;
-    return cast === typeText(type) ? quoted : `${quoted}::${cast}`;
-  };
-  return { name, type: typeText(type), expression, field: arrowField(name, type) };
-}
-
-function isNested(id: number): boolean {
-  return id === Type.LIST || id === Type.ARRAY || id === Type.STRUCT;
 }
 
 /** The type as DuckDB writes it; the labels of an enum are left out. */
@@ -109,23 +87,8 @@ export function typeText(type: duckdb.LogicalType): string {
   })!;
 }
 
-/** The type in which Arrow can take it over, as SQL; undefined when there is none. */
-function castOf(type: duckdb.LogicalType): string | undefined {
-  return nestedText(type, (leaf, id) => {
-    if (AS_JSON.has(id)) return 'JSON';
-    const known = LEAVES.get(id);
-    return known?.cast ?? (id === Type.DECIMAL || known?.kind ? typeText(leaf) : undefined);
-  });
-}
-
-function plainCastOf(type: duckdb.LogicalType): string {
-  return nestedText(type, (leaf, id) => {
-    if (AS_JSON.has(id) || id === Type.VARIANT) return 'JSON';
-    return id === Type.DECIMAL || PLAIN.has(LEAVES.get(id)?.kind) ? typeText(leaf) : 'VARCHAR';
-  })!;
-}
-
-function nestedText(
+/** The type as SQL. @param textOf what stands for a type that holds no others; undefined when nothing can */
+export function nestedText(
   type: duckdb.LogicalType,
   textOf: (leaf: duckdb.LogicalType, id: number) => string | undefined,
 ): string | undefined {
@@ -150,7 +113,7 @@ function nestedText(
 export function arrowField(name: string, type: duckdb.LogicalType): Field | undefined {
   const id = duckdb.get_type_id(type);
   if (id === Type.DECIMAL) return fieldOf(name, 'decimal', duckdb.decimal_width(type), duckdb.decimal_scale(type));
-  if (id === Type.VARCHAR && duckdb.logical_type_get_alias(type) === 'JSON') return fieldOf(name, 'json');
+  if (isJson(type)) return fieldOf(name, 'json');
   if (id === Type.LIST || id === Type.ARRAY) {
     const element = arrowField('item', elementType(type));
     return element && listField(name, element);
@@ -161,6 +124,10 @@ export function arrowField(name: string, type: duckdb.LogicalType): Field | unde
   }
   const kind = LEAVES.get(id)?.kind;
   return kind && fieldOf(name, kind);
+}
+
+export function isJson(type: duckdb.LogicalType): boolean {
+  return duckdb.get_type_id(type) === Type.VARCHAR && duckdb.logical_type_get_alias(type) === 'JSON';
 }
 
 /** Of a list, or of an array of fixed length. */

@@ -1,6 +1,6 @@
 import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { rows } from '../duckdb/scan.ts';
 import { lineOf } from './query-errors.ts';
 

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Closers } from '../base/lifecycle.ts';
-import { Duck, type DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
+import { Duck } from '../duckdb/instance.ts';
 import { splitStatements } from '../postgres/statements.ts';
 import { FileCache } from '../store/cache.ts';
 import { isS3 } from '../store/s3.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { DrayageError } from '../base/errors.ts';
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { quoteIdentifier } from '../duckdb/types.ts';
 import type { LakeFile } from '../model/manifest.ts';
 import type { FileCache } from '../store/cache.ts';

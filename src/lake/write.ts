@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { rows, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral, quotePath } from '../duckdb/types.ts';
 import type { LakeTarget } from '../model/lake-target.ts';

@@ -1,7 +1,7 @@
 import type { ClientBase, Pool } from 'pg';
 import type { Coercion, LoadCounts, Warning } from '../model/sink.ts';
-import type { LedgerEntry } from './ledger.ts';
-import { tableLedger } from './loads.ts';
+import type { LedgerEntry, LedgerTable } from './ledger.ts';
+import { epochOf, OUTLIVED, tableLedger } from './loads.ts';
 
 /** Names a load in a target database that several control databases may use. */
 export interface LoadKey {
@@ -40,18 +40,20 @@ export interface ApartLedger {
   complete(client: ClientBase, fingerprint: string, outcome: StoredOutcome): Promise<void>;
 }
 
-/** @param targets OIDs, so that a table made anew counts as empty */
-export function apartLedger(targets: readonly number[]): ApartLedger {
+export function apartLedger(tables: readonly LedgerTable[]): ApartLedger {
+  const targets = tables.map(({ oid }) => oid);
   return {
-    find: tableLedger(targets).find,
+    find: tableLedger(tables).find,
     async enter(client, { fingerprint, job, partition, run, key, attempt }, again) {
       const { rowCount } = await client.query(
-        `insert into drayage.loads as l (fingerprint, targets, job, partition_key, run_id, control, partition_id, attempt)
-         values ($1, $2::int8[]::oid[], $3, $4, $5, $6, $7, $8)
+        `insert into drayage.loads as l
+           (fingerprint, targets, job, partition_key, run_id, control, partition_id, attempt, epoch)
+         values ($1, $2::int8[]::oid[], $3, $4, $5, $6, $7, $8, ${epochOf(tables)})
          on conflict (fingerprint, targets) do update set
            job = excluded.job, partition_key = excluded.partition_key, run_id = excluded.run_id, control = excluded.control,
-           partition_id = excluded.partition_id, attempt = excluded.attempt, outcome = null, checksum = null, loaded_at = now()
-         where $9 and (l.control, l.run_id) is distinct from (excluded.control, excluded.run_id)`,
+           partition_id = excluded.partition_id, attempt = excluded.attempt, outcome = null, checksum = null, epoch = excluded.epoch,
+           loaded_at = now()
+         where ($9 and (l.control, l.run_id) is distinct from (excluded.control, excluded.run_id)) or ${OUTLIVED}`,
         [fingerprint, targets, job, partition, run, key.control, key.partition, attempt, again],
       );
       if (rowCount === 1) return 'entered';

@@ -13,6 +13,14 @@ export interface CompletedLoad {
   checksum: string;
 }
 
+/** A table that is filled. */
+export interface LedgerTable {
+  /** So that a table made anew counts as empty. */
+  oid: number;
+  /** A crash empties it: what it held then counts as not loaded. */
+  unlogged: boolean;
+}
+
 /** Knows what content is in the places that a job fills: the same again in the same places is not loaded. */
 export interface Ledger {
   /** Which of these contents are there. */

@@ -52,11 +52,13 @@ export interface LoadOutcome extends LoadCounts {
   checksum: string;
 }
 
-/**
- * Keeps rejects in the transaction of the load.
- * @param total how many the table has had so far, these included
- */
-export type KeepRejects = (rejects: readonly Reject[], total: number) => Promise<void>;
+/** Keeps rejects in the transaction of the load. */
+export interface KeepRejects {
+  /** @param total how many the table has had so far, these included @throws TOO_MANY_REJECTS */
+  (rejects: readonly Reject[], total: number): Promise<void>;
+  /** With more than so many the partition fails, whatever is still to come; left out when that cannot be known. */
+  readonly most?: number;
+}
 
 /** Told about progress while a load is going on; what is told is not committed yet. */
 export type OnProgress = (rowsRead: number) => void;

@@ -1,5 +1,7 @@
 import type { DrayageError } from '../base/errors.ts';
-import type { Duck, DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
+import type { Duck } from '../duckdb/instance.ts';
+import type { WideRows } from '../duckdb/slices.ts';
 import type { Spool } from '../store/spool.ts';
 
 /** What a source may use while it is enumerated or read. */
@@ -97,6 +99,8 @@ export interface OpenRelation extends Open {
   unchecked?(): Promise<Unchecked | undefined>;
   /** How many rows it has, when that is known before they are read. */
   rows?: number;
+  /** The same, where it has so many columns that a few should be read at a time. */
+  wide?: WideRows;
   /** What DuckDB takes to read it, as far as that is known. */
   memoryBytes?: number;
   /** Types of columns that come from Postgres, as it writes them, for a table that is made for them. */

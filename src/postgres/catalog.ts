@@ -1,12 +1,21 @@
 import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
+import { codeOf, FORBIDDEN } from './errors.ts';
 import { describeTypes, type PgType } from './types.ts';
+
+/** What each value of a type of fixed length takes in a row, and where it may begin. */
+export interface FixedSize {
+  bytes: number;
+  align: number;
+}
 
 export interface TableColumn {
   name: string;
   /** As Postgres writes it, for example `numeric(15,2)`. */
   type: string;
   pgType: PgType;
+  /** Null for a type whose values differ in length. */
+  size: FixedSize | null;
   /** Also by its domain. */
   notNull: boolean;
   hasDefault: boolean;
@@ -30,6 +39,17 @@ export interface UniqueIndex {
   nullsEqual: boolean;
 }
 
+/** A constraint that may wait for the end of the transaction. */
+export interface DeferrableConstraint {
+  name: string;
+  /** Quoted and qualified, ready for SQL. */
+  sql: string;
+  /** Of a foreign key: the table that it refers to, and the columns on both sides; null for others. */
+  refersTo: number | null;
+  from: string[];
+  to: string[];
+}
+
 export interface Table {
   oid: number;
   schema: string;
@@ -38,8 +58,9 @@ export interface Table {
   sql: string;
   columns: TableColumn[];
   uniqueIndexes: UniqueIndex[];
-  /** Whether some constraint may wait for the end of the transaction. */
-  deferrable: boolean;
+  /** Whether a crash empties it, or a partition of it. */
+  unlogged: boolean;
+  deferrables: DeferrableConstraint[];
   /** Foreign keys to the table itself: their columns, and those that they refer to. */
   selfReferences: { name: string; from: string[]; to: string[] }[];
 }
@@ -53,32 +74,48 @@ const OTHERS: Readonly<Record<string, string>> = {
   c: 'a composite type',
 };
 
+/** The columns of a constraint of the catalog, d, and those that it refers to. */
+const KEY_COLUMNS = (['conkey', 'confkey'] as const)
+  .map(
+    (key) => `'${key === 'conkey' ? 'from' : 'to'}',
+      (select coalesce(json_agg(a.attname order by k.position), '[]') from unnest(d.${key}) with ordinality k(attnum, position)
+       join pg_attribute a on a.attrelid = ${key === 'conkey' ? 'd.conrelid' : 'd.confrelid'} and a.attnum = k.attnum)`,
+  )
+  .join(', ');
+
 /**
  * @param name as written in SQL, quoted where needed
  * @returns undefined when there is no such table
- * @throws TARGET_INVALID when there is something else by that name
+ * @throws TARGET_INVALID when there is something else by that name, or the role may not look into its schema
  */
 export async function describeTable(client: ClientBase, name: string): Promise<Table | undefined> {
-  const { rows: tables } = await client.query<Omit<Table, 'columns' | 'uniqueIndexes'> & { kind: string }>(
+  const looking = client.query<Omit<Table, 'columns' | 'uniqueIndexes'> & { kind: string }>(
     `select c.relkind as kind, c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name,
        format('%I.%I', n.nspname, c.relname) as sql,
-       exists (select from pg_constraint d where d.conrelid = c.oid and d.condeferrable) as deferrable,
-       (select coalesce(json_agg(json_build_object('name', s.conname,
-          'from', (select json_agg(a.attname order by k.position) from unnest(s.conkey) with ordinality k(attnum, position)
-                   join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum),
-          'to', (select json_agg(a.attname order by k.position) from unnest(s.confkey) with ordinality k(attnum, position)
-                 join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum))), '[]')
-        from pg_constraint s where s.conrelid = c.oid and s.confrelid = c.oid and s.contype = 'f') as "selfReferences"
+       c.relpersistence = 'u' or exists (
+         select from pg_partition_tree(c.oid) t join pg_class p on p.oid = t.relid and p.relpersistence = 'u') as unlogged,
+       (select coalesce(json_agg(json_build_object('name', d.conname, 'sql', format('%I.%I', n.nspname, d.conname),
+          'refersTo', nullif(d.confrelid::int8, 0), ${KEY_COLUMNS}) order by d.conname), '[]')
+        from pg_constraint d where d.conrelid = c.oid and d.condeferrable) as deferrables,
+       (select coalesce(json_agg(json_build_object('name', d.conname, ${KEY_COLUMNS})), '[]')
+        from pg_constraint d where d.conrelid = c.oid and d.confrelid = c.oid and d.contype = 'f') as "selfReferences"
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.oid = to_regclass($1)`,
     [name],
   );
-  const [found] = tables;
+  const [found] = await looking.then(
+    ({ rows }) => rows,
+    (error) => {
+      throw codeOf(error) === FORBIDDEN ? outOfReach(name, error) : error;
+    },
+  );
   if (!found) return undefined;
   const { kind, ...table } = found;
   if (kind !== 'r' && kind !== 'p') throw notATable(name, kind);
   const { rows: columns } = await client.query<Omit<TableColumn, 'pgType'> & { oid: number; typmod: number }>(
     `select a.attname as name, a.atttypid::int8::float8 as oid, format_type(a.atttypid, a.atttypmod) as type,
+       case when a.attlen > 0 then json_build_object('bytes', a.attlen,
+         'align', case a.attalign when 'c' then 1 when 's' then 2 when 'i' then 4 else 8 end) end as size,
        a.atttypmod as typmod, a.attnotnull or t.typnotnull as "notNull", a.attgenerated <> '' as generated,
        a.attidentity <> '' as identity, a.attidentity = 'a' as always,
        (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' or t.typdefault is not null as "hasDefault"
@@ -112,6 +149,14 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
     columns: columns.map(({ oid, typmod, ...column }) => ({ ...column, pgType: build(oid, typmod) })),
     uniqueIndexes: indexes.rows,
   };
+}
+
+function outOfReach(name: string, cause: Error): DrayageError {
+  return new DrayageError('TARGET_INVALID', `Table ${name} is out of reach: ${cause.message}`, {
+    where: { table: name },
+    hint: 'Grant usage on the schema to the role that connects.',
+    cause,
+  });
 }
 
 function notATable(name: string, kind: string): DrayageError {

@@ -14,6 +14,8 @@ interface ServerError extends Error {
 
 export const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
+/** `insufficient_privilege` */
+export const FORBIDDEN = '42501';
 
 /** Whether the server said it, rather than the network or this program. */
 export function isOfServer(error: unknown): boolean {
@@ -122,7 +124,9 @@ export function databaseError(error: unknown): DrayageError {
   }
   return new DrayageError('DATABASE_REFUSED', `Postgres refused the statement: ${said} (${code})`, {
     where: place,
-    ...(code === '42501' ? { hint: 'Grant the right to the role that connects, or connect as one that has it.' } : {}),
+    ...(code === FORBIDDEN
+      ? { hint: 'Grant the right to the role that connects, or connect as one that has it.' }
+      : {}),
     cause: error,
   });
 }

@@ -15,6 +15,8 @@ export function withSuffix(name: string, suffix: string): string {
 }
 
 function within(name: string, limit: number): string {
+  // Most are short: a character takes three bytes at most, a pair of surrogates four.
+  if (name.length * 3 <= limit) return name;
   const bytes = Buffer.from(name);
   if (bytes.length <= limit) return name;
   const hash = createHash('sha256').update(name).digest('hex').slice(0, HASH_DIGITS);

@@ -1,6 +1,6 @@
 import { DrayageError } from '../base/errors.ts';
 import type { Claimed } from '../control/claims.ts';
-import type { PartitionOutcome } from './commit.ts';
+import type { LoadCounts } from '../model/sink.ts';
 import type { PreparedJob } from './prepare.ts';
 
 const KEPT_OUT =
@@ -8,7 +8,7 @@ const KEPT_OUT =
   'the transform, or load the table that they go into.';
 
 /** Nothing may be lost on the way: every row that was read is somewhere, and without a transform all were read. */
-export function assertAccounted(outcome: PartitionOutcome, partition: Claimed, { targets, lake }: PreparedJob): void {
+export function assertAccounted(outcome: LoadCounts, partition: Claimed, prepared: PreparedJob): void {
   const { read, written, unchanged, superseded, rejected } = outcome;
   const accounted = written + unchanged + superseded + rejected;
   if (read !== accounted) {
@@ -16,10 +16,16 @@ export function assertAccounted(outcome: PartitionOutcome, partition: Claimed, {
       ...(accounted < read ? { hint: KEPT_OUT } : {}),
     });
   }
-  const [only, other] = lake?.datasets ?? targets;
-  const whole = !other && !only!.transform && !(only!.target.kind === 'table' && only!.target.split);
-  if (!whole || partition.rows_planned === null || partition.rows_planned === read) return;
-  throw new DrayageError('ROWS_UNACCOUNTED', `The source announced ${partition.rows_planned} rows and gave ${read}`, {
+  const expected = rowsExpected(partition.rows_planned, prepared);
+  if (expected === undefined || expected === read) return;
+  throw new DrayageError('ROWS_UNACCOUNTED', `The source announced ${expected} rows and gave ${read}`, {
     hint: 'The file contradicts its own footer; write it anew.',
   });
+}
+
+/** How many rows a partition of the source will give, where one table takes them as they are. @param planned as the source announced */
+export function rowsExpected(planned: number | null, { targets, lake }: PreparedJob): number | undefined {
+  const [only, other] = lake?.datasets ?? targets;
+  const whole = !other && !only!.transform && !(only!.target.kind === 'table' && only!.target.split);
+  return whole && planned !== null ? planned : undefined;
 }

@@ -97,9 +97,9 @@ export function commitTables(
   load: Load,
   course: Course,
 ): Promise<Committed[]> {
-  const oids = routes.map(({ table }) => table.oid);
-  if (isApart(services)) return commitApart(services, boss, { ...pack, ledger: apartLedger(oids) }, load, course);
-  return commitPack(services.pool, boss, { ...pack, ledger: tableLedger(oids) }, load, course);
+  const tables = routes.map(({ table }) => table);
+  if (isApart(services)) return commitApart(services, boss, { ...pack, ledger: apartLedger(tables) }, load, course);
+  return commitPack(services.pool, boss, { ...pack, ledger: tableLedger(tables) }, load, course);
 }
 
 async function loadPack(
@@ -137,7 +137,7 @@ async function loadOnce(client: pg.PoolClient, pack: NamedPack, partition: Claim
     return { partition, outcome: { ...found, coercions: new Map(found.coercions) }, stored: found };
   }
   let rejects = 0;
-  const keeper = keeperOf(run, async (some) => {
+  const keeper = keeperOf(pack, partition, async (some) => {
     await putRejects(client, key, some);
     rejects += some.length;
   });

@@ -14,6 +14,8 @@ import { transaction } from '../postgres/tx.ts';
 import { type Boss, QUEUES } from '../queue/boss.ts';
 import { type Claim, completeJobs, insertFinalizeJob, type PartitionJob } from '../queue/jobs.ts';
 import { ringBell } from '../queue/wake.ts';
+import { rowsExpected } from './account.ts';
+import type { PreparedJob } from './prepare.ts';
 import { RejectKeeper } from './rejects.ts';
 
 /** One attempt at a partition that is about to be loaded. */
@@ -27,6 +29,7 @@ export interface Pack {
   /** Names the transaction's connection. */
   name: string;
   run: Run;
+  prepared: PreparedJob;
   /** Of the places that are filled. */
   ledger: Ledger;
   attempts: readonly Attempt[];
@@ -74,7 +77,7 @@ export interface Course {
 export async function commitPack(
   pool: pg.Pool,
   boss: Boss,
-  { name, run, ledger, attempts }: Pack,
+  { name, run, prepared, ledger, attempts }: Pack,
   load: Load,
   { signal, enough, named }: Course,
 ): Promise<Committed[]> {
@@ -89,7 +92,7 @@ export async function commitPack(
 
     const committed: Committed[] = [];
     for (const partition of partitions) {
-      committed.push({ partition, outcome: await loadOnce(client, run, partition, ledger, load) });
+      committed.push({ partition, outcome: await loadOnce(client, { run, prepared, ledger }, partition, load) });
       if (enough()) break;
     }
     const loads = committed.flatMap(({ partition: { fingerprint }, outcome }) =>
@@ -123,16 +126,15 @@ export async function settlePack(
 /** @returns undefined when the content is there already */
 async function loadOnce(
   client: pg.PoolClient,
-  run: Run,
+  { run, prepared, ledger }: Pick<Pack, 'run' | 'prepared' | 'ledger'>,
   partition: Claimed,
-  ledger: Ledger,
   load: Load,
 ): Promise<PartitionOutcome | undefined> {
   const tx = kyselyOnClient<ControlSchema>(client);
   const { fingerprint, key, id } = partition;
   const entry = { fingerprint, job: run.job, partition: key, run: run.id };
   if (!(await ledger.enter(client, entry, run.forced))) return undefined;
-  const keeper = keeperOf(run, (rejects) => insertRejects(tx, run.id, id, rejects));
+  const keeper = keeperOf({ run, prepared }, partition, (rejects) => insertRejects(tx, run.id, id, rejects));
   const outcome = await load(client, partition, keeper.keep);
   keeper.assertWithin(outcome);
   for (const [table, coercions] of outcome.coercions) {
@@ -141,8 +143,13 @@ async function loadOnce(
   return outcome;
 }
 
-export function keeperOf(run: Run, write: (rejects: readonly Reject[]) => Promise<void>): RejectKeeper {
-  return new RejectKeeper(run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects), write);
+export function keeperOf(
+  { run, prepared }: Pick<Pack, 'run' | 'prepared'>,
+  { rows_planned: planned }: Claimed,
+  write: (rejects: readonly Reject[]) => Promise<void>,
+): RejectKeeper {
+  const limit = run.max_rejects === null ? undefined : parseRejectLimit(run.max_rejects);
+  return new RejectKeeper(limit, rowsExpected(planned, prepared), write);
 }
 
 /** Sends the run to its finish if this transaction settled its last partition. */

@@ -55,6 +55,8 @@ export interface Enqueued {
   failed: number;
   /** Where the source is a database: whether all partitions see one snapshot of it, or each its own. */
   snapshot?: Source['snapshot'];
+  /** What may become of rows that nobody expects. */
+  warnings?: string[];
   /** Of a run that was resumed: how many partitions it had not had before. */
   added?: number;
 }
@@ -125,7 +127,9 @@ async function produce(
         await producer.add(batch);
         sweepAll(SWEEP_EVERY_MS);
       }
-      return await producer.finish();
+      const enqueued = await producer.finish();
+      const warnings = planner.warnings();
+      return warnings.length > 0 ? { ...enqueued, warnings } : enqueued;
     } catch (error) {
       const located = locate(error, { job: prepared.job.name });
       throw producer.run === undefined ? located : await giveUp(services.db, producer.run, located);
@@ -177,7 +181,7 @@ class Producer {
     this.#prepared = prepared;
     this.#routes = routes;
     this.#lake = lake;
-    this.#ledger = lake?.ledger ?? tableLedger(routes.map(({ table }) => table.oid));
+    this.#ledger = lake?.ledger ?? tableLedger(routes.map(({ table }) => table));
     this.#options = options;
     const whole = routes.some(({ target }) => target.mode === 'merge' || target.mode === 'replace');
     this.#everything = options.force || whole;

@@ -229,7 +229,7 @@ export class Executor {
     };
     const enough = () => performance.now() - startedMs > PACK_MS;
     const course = { signal: holding.signal, enough, named: () => holding.loads(true) };
-    const pack = { name, run: row, attempts };
+    const pack = { name, run: row, prepared, attempts };
     const committing = lake
       ? commitPack(pool, this.#boss, { ...pack, ledger: lake.ledger }, load, course)
       : commitTables(this.#services, this.#boss, { ...pack, routes }, load, course);

@@ -1,10 +1,11 @@
-import { type DrayageError, explain, locate } from '../base/errors.ts';
+import { DrayageError, explain, locate } from '../base/errors.ts';
 import type { ControlSchema } from '../control/db.ts';
 import { checksumsOf, donePartitions } from '../control/partitions.ts';
 import { addDeleted, findRun, moveRun, type Run, setDeleted, showPhase } from '../control/runs.ts';
 import { cancelPartitions } from '../control/steering.ts';
 import { addDeletion, deletedBy } from '../ledger/apart-loads.ts';
 import { limitIdleness } from '../ledger/backends.ts';
+import { isEmptied } from '../ledger/loads.ts';
 import { clearOutbox, waitingPartitions } from '../ledger/outbox.ts';
 import type { RunState } from '../model/state.ts';
 import { Checksum } from '../postgres/checksum.ts';
@@ -100,6 +101,7 @@ async function completeTables(services: Services, run: Run, failed: boolean, sig
   const { targets, lake } = prepareJob(await loadJob(config.root, run.job_path), run.params as Record<string, unknown>);
   if (lake) await publishLake(services, run, lake, failed, signal);
   const apart = isApart(services) ? await services.identity() : undefined;
+  if (!failed && !lake && (await isEmptied(at, run.id, apart))) throw emptied();
   await transaction(
     at,
     async (client) => {
@@ -124,6 +126,12 @@ async function completeTables(services: Services, run: Run, failed: boolean, sig
     if (script || loaded) await completeTable(first!, script, loaded, completing);
     if (loaded) for (const table of others) await completeTable(table, undefined, loaded, completing);
   }
+}
+
+function emptied(): DrayageError {
+  return new DrayageError('TARGET_EMPTIED', 'The server crashed during the run, and emptied an unlogged table', {
+    hint: 'Enqueue the job again: what is no longer there is loaded once more. A table that is logged survives.',
+  });
 }
 
 /** What the control database has to hear from a target apart, and what is left over there when it has. */

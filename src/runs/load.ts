@@ -5,6 +5,7 @@ import type { Route } from '../model/route.ts';
 import type { Coercion, KeepRejects, LoadCounts, OnProgress, Reject, Warning } from '../model/sink.ts';
 import type { PartitionPlan, RowFilter, Source, SourceContext } from '../model/source.ts';
 import { Checksum } from '../postgres/checksum.ts';
+import { Circle, checkOf, waitingKeys } from '../sinks/circle.ts';
 import { mapColumns } from '../sinks/mapping.ts';
 import { loadIntoPostgres } from '../sinks/postgres.ts';
 import type { Met } from '../sinks/request.ts';
@@ -44,6 +45,16 @@ export function planOf({
 
 /** Reads a partition and brings it into its tables, one after the other. Runs in the caller's transaction. */
 export async function loadPartition(load: PartitionLoad): Promise<PartitionOutcome> {
+  const waiting = waitingKeys(load.routes.map(({ table }) => table));
+  const circle = new Circle(load.client, waiting);
+  const checks = new Map(load.routes.map(({ table }) => [table, checkOf(table, waiting)]));
+  return circle.fill(() => fillTables(load, circle, checks));
+}
+
+/** By table, the statement that checks its constraints. */
+type Checks = ReadonlyMap<Route['table'], string | undefined>;
+
+async function fillTables(load: PartitionLoad, circle: Circle, checks: Checks): Promise<PartitionOutcome> {
   const { routes, source, plan, context, only, keepRejects } = load;
   const total = new Total();
   await withPartition(source, plan, context, async (opened) => {
@@ -55,7 +66,7 @@ export async function loadPartition(load: PartitionLoad): Promise<PartitionOutco
     }
     for (const route of routes) {
       const rows = only?.get(route.table.sql);
-      if (!only || rows) await loadRoute(load, route, opened, rows, total);
+      if (!only || rows) await loadRoute(load, route, opened, rows, { total, circle, checks });
     }
     if (!only) total.add({ ...NOTHING, ...(await keepFaults(opened, keepRejects)) });
     await opened.assertUnchanged();
@@ -83,7 +94,7 @@ async function loadRoute(
   route: Route,
   opened: Opened,
   rows: RowFilter | undefined,
-  total: Total,
+  { total, circle, checks }: { total: Total; circle: Circle; checks: Checks },
 ): Promise<void> {
   const { table, target, seen } = route;
   const within = { 'db.collection.name': table.sql };
@@ -91,11 +102,14 @@ async function loadRoute(
   const before = total.counts.read;
   const { coercions, checksum, ...counts } = await traced('load', within, () => {
     const timed = readings('read');
+    const columns = mapColumns(reading.schema, table, target);
     return loadIntoPostgres({
       client,
       table,
       target,
-      columns: mapColumns(reading.schema, table, target),
+      columns,
+      check: checks.get(table),
+      lost: circle.lostFrom(table, columns),
       batches: (keep) => pace.over(timed(reading.batches(keep, !keep)), signal),
       ...(reading.only ? { only: reading.only } : {}),
       keepRejects,

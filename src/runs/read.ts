@@ -1,27 +1,22 @@
-import { emptyBatch, isAligned, makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
-import type { DuckConnection } from '../duckdb/instance.ts';
-import { scan, schemaOf } from '../duckdb/scan.ts';
-import type { Turn } from '../duckdb/turns.ts';
-import { type DuckColumn, quoteIdentifier } from '../duckdb/types.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
+import type { DuckColumn } from '../duckdb/types.ts';
 import type { Route } from '../model/route.ts';
-import type { SourceBatch, Warning } from '../model/sink.ts';
-import {
-  type OpenPartition,
-  type OpenRecords,
-  type OpenRelation,
-  type PartitionPlan,
-  ReadAgain,
-  ROW,
-  type RowFilter,
-  type Source,
-  type SourceContext,
-  type SourceFault,
-  type Unchecked,
+import type { Warning } from '../model/sink.ts';
+import type {
+  OpenPartition,
+  OpenRecords,
+  PartitionPlan,
+  RowFilter,
+  Source,
+  SourceContext,
+  SourceFault,
+  Unchecked,
 } from '../model/source.ts';
 import type { BatchTransform, Transform } from '../model/transform.ts';
-import { type Arrangement, arrange, arrangeAll } from '../sinks/arrange.ts';
+import { arrange, arrangeAll } from '../sinks/arrange.ts';
 import { type Compiled, compileSql } from '../transforms/sql.ts';
+import { compile, type Reading, textOf } from './reading.ts';
 import { shapeOf } from './record-shape.ts';
 import { type RecordsRequest, type Spooled, spoolRecords } from './records.ts';
 import { rowsAsRecords } from './row-records.ts';
@@ -56,23 +51,6 @@ export interface OpenQuery extends Compiled {
   prepare(query: string): Promise<void>;
 }
 
-/** What a partition gives for one table. */
-export interface Reading {
-  /** The columns before they become Arrow, with the source's types, for the mapping that plans show. */
-  columns: { name: string; type: string }[];
-  /** Columns that are left out, and why. */
-  skipped: Arrangement['skipped'];
-  schema: Schema;
-  /**
-   * Starts the reading; may be called again to read once more.
-   * @param keep whether batches stay good
-   * @param mayUndo whether what became of them can be undone when they throw ReadAgain
-   */
-  batches(keep: boolean, mayUndo?: boolean): AsyncIterable<SourceBatch>;
-  /** Reads only these columns; absent where a function of the job has to see them all. */
-  only?: (names: readonly string[]) => AsyncIterable<SourceBatch>;
-}
-
 /** Opens a partition for `use`; everything is closed afterwards. */
 export async function withPartition<Result>(
   source: Source,
@@ -105,10 +83,10 @@ export async function withPartition<Result>(
             route.transform?.kind === 'batches'
               ? arrangeAll(columns, table)
               : arrange(columns, table, target, siblings);
-          return compile(route.transform, arranged, partition, rows, connection, turn, context.signal);
+          return compile(route.transform, arranged, partition, rows, connection, turn, context);
         },
         mapped: (transform) =>
-          compile(transform, (columns) => arrangeAll(columns), partition, undefined, connection, turn, context.signal),
+          compile(transform, (columns) => arrangeAll(columns), partition, undefined, connection, turn, context),
         async spool(request) {
           if (request.wholly && partition.replayable === false) throw notReplayable();
           if (!request.routes.some(({ transform }) => transform?.kind === 'records')) return undefined;
@@ -191,105 +169,4 @@ function needsFunction(): DrayageError {
   return new DrayageError('TRANSFORM_INVALID', 'The source gives records, which only a function can take apart', {
     hint: 'Write transform: (record, emit) => { emit.my_table({ … }) }; see docs/writing-a-job.md.',
   });
-}
-
-async function compile(
-  transform: Transform | undefined,
-  arranged: (columns: readonly DuckColumn[]) => Arrangement,
-  partition: OpenRelation,
-  rows: RowFilter | undefined,
-  connection: DuckConnection,
-  turn: Turn,
-  signal: AbortSignal,
-): Promise<Reading> {
-  const row = quoteIdentifier(ROW);
-  const relation = rows
-    ? `select * from (${partition.relation}) where ${row} in (${rows.join(', ')})`
-    : partition.relation;
-  const { columns, query: compiled, numbered } = await compileSql(connection, relation, textOf(transform));
-  const map = transform?.kind === 'batches' ? guarded(transform) : undefined;
-  const { select, skipped } = arranged(columns);
-  const list = select.map(({ name, expression }) => `${expression} as ${quoteIdentifier(name)}`).join(', ');
-  const asTheyAre = schemaAsTheyAre(select, columns);
-  // Every value of every row, as it is.
-  const whole = !transform && !rows && select.length === columns.length;
-  const inPlace = asTheyAre && whole && select.every(({ name }, index) => name === columns[index]!.name);
-  const query = inPlace ? compiled : `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
-  const positions = select.map((_, position) => position);
-
-  const known = transform || rows ? undefined : partition.rows;
-
-  async function* batches(keep: boolean, mayUndo = false): AsyncGenerator<SourceBatch> {
-    const unchecked = mayUndo && whole ? await partition.unchecked?.() : undefined;
-    if (unchecked) return yield* atOnce(keep, unchecked);
-    await partition.prepare?.(query, connection);
-    yield* scanned(keep, signal);
-  }
-
-  async function* atOnce(keep: boolean, { doubt, sure }: Unchecked): AsyncGenerator<SourceBatch> {
-    let read = 0;
-    try {
-      for await (const one of scanned(keep, AbortSignal.any([signal, doubt]))) {
-        read += one.batch.numRows;
-        yield one;
-      }
-      if (await sure(read)) return;
-    } catch (error) {
-      const doubtful = doubt.aborted || (error instanceof DrayageError && !error.transient);
-      if (signal.aborted || !doubtful) throw error;
-    }
-    await partition.prepare?.(query, connection);
-    throw new ReadAgain();
-  }
-
-  async function* scanned(keep: boolean, until: AbortSignal): AsyncGenerator<SourceBatch> {
-    for await (const batch of turn.over(() => scan(connection, query, { signal: until, keep, rows: known }))) {
-      const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
-      const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
-      const result = map ? await map(selected) : selected;
-      const aligned = rowNumbers && result.numRows === batch.numRows;
-      yield { batch: result, rowNumber: (index) => (aligned ? Number(rowNumbers[index]) : null) };
-    }
-  }
-
-  async function* only(names: readonly string[]): AsyncGenerator<SourceBatch> {
-    const some = `select ${names.map(quoteIdentifier).join(', ')} from (select ${list} from (${compiled}))`;
-    await partition.prepare?.(some, connection);
-    const batches = turn.over(() => scan(connection, some, { signal, keep: false }));
-    for await (const batch of batches) yield { batch, rowNumber: () => null };
-  }
-
-  const read = asTheyAre ?? (await schemaOf(connection, `select ${list} from (${compiled})`));
-  const schema = map ? (await map(emptyBatch(read))).schema : read;
-  return { columns, skipped, schema, batches, ...(map ? {} : { only }) };
-}
-
-/** The schema of columns that are read as they are; asking DuckDB takes a tenth of a second when there are many. */
-function schemaAsTheyAre(select: Arrangement['select'], columns: readonly DuckColumn[]): Schema | undefined {
-  const byName = new Map(columns.map((column) => [column.name, column]));
-  const fields = select.flatMap(({ name, expression }) => {
-    const field = expression === quoteIdentifier(name) ? byName.get(name)?.field : undefined;
-    return field ? [field] : [];
-  });
-  return fields.length === select.length ? makeSchema(fields) : undefined;
-}
-
-function textOf(transform: Transform | undefined): string | undefined {
-  return transform?.kind === 'sql' ? transform.text : undefined;
-}
-
-/** The job's own function; what it throws is told as the transform's failure. */
-function guarded({ map }: BatchTransform): BatchTransform['map'] {
-  return async (batch) => {
-    try {
-      const made = await map(batch);
-      if (isAligned(made)) return made;
-      throw new Error('the columns of its batch have lost their places; use selectAt in the place of select');
-    } catch (error) {
-      throw new DrayageError('TRANSFORM_FAILED', `The function of the transform failed: ${(error as Error).message}`, {
-        hint: 'Mend it in the job file; --verbose shows where it failed.',
-        cause: error,
-      });
-    }
-  };
 }

@@ -192,7 +192,8 @@ class Spooler implements Spooled {
     this.counts.read++;
     this.counts.rejected++;
     this.#held.push({ ...problem, table, row, raw });
-    if (this.#held.length >= REJECTS_HELD) await this.#writeDown();
+    const { most = Number.POSITIVE_INFINITY } = this.#request.keepRejects;
+    if (this.#held.length >= REJECTS_HELD || this.counts.rejected > most) await this.#writeDown();
   }
 
   async #writeDown(): Promise<void> {

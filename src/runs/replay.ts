@@ -16,6 +16,7 @@ import { transaction } from '../postgres/tx.ts';
 import { shadowPart } from '../sinks/replace.ts';
 import { loadPartition, planOf } from './load.ts';
 import { loadJob } from './load-jobs.ts';
+import { overtakenRows } from './overtaken.ts';
 import { withSourceContext } from './plan.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { type Opened, withPartition } from './read.ts';
@@ -23,12 +24,19 @@ import { settledRoutes } from './routes.ts';
 import { isApart, type Services } from './services.ts';
 import { Pace } from './worker/pace.ts';
 
+export interface ReplayOptions {
+  /** Also rows in whose place there may be newer ones, and into tables that others have brought to another state. */
+  force: boolean;
+}
+
 export interface Replayed {
   run: number;
   /** Rows that were rejected before and are in their tables now, or equal to what is there. */
   loaded: number;
   /** Rows that the transform leaves out now. */
   left_out: number;
+  /** Rejects that were left alone, since newer rows with their keys may be in the table. */
+  newer: number;
   /** Rejects that the run still has. */
   rejected: number;
   /** Of these, rows that cannot be found again: their transform does not keep rows apart. */
@@ -39,9 +47,15 @@ export interface Replayed {
  * Loads the rejected rows of a run once more, and no others: read from the source again by their numbers, through the
  * job as it is now, into the tables as they are now. What loads is cleared from the rejects in the same transaction,
  * one for each partition.
- * @throws RUN_NOT_FOUND, REPLAY_REFUSED for a run that is not at its end, or with tables in a database apart, SOURCE_CHANGED
+ * @throws RUN_NOT_FOUND, REPLAY_REFUSED for a run that is not at its end, or with tables in a database apart or overtaken by
+ *   later runs, SOURCE_CHANGED
  */
-export async function replayRejects(services: Services, id: number, signal: AbortSignal): Promise<Replayed> {
+export async function replayRejects(
+  services: Services,
+  id: number,
+  { force }: ReplayOptions,
+  signal: AbortSignal,
+): Promise<Replayed> {
   const { config, db, pool } = services;
   const run = await findRun(db, id);
   if (!run) throw new DrayageError('RUN_NOT_FOUND', `There is no run ${id}`);
@@ -63,18 +77,18 @@ export async function replayRejects(services: Services, id: number, signal: Abor
       hint: `Mend the rows or the transform and run the job again; with changed: 'replace' in the target that takes their place.`,
     });
   }
-  const counts = { loaded: 0, left_out: 0, unnumbered: 0 };
+  const counts = { loaded: 0, left_out: 0, newer: 0, unnumbered: 0 };
   await withSourceContext(services, signal, async (context) => {
     for (const { id: partition, key } of await partitionsWithRejects(db, id)) {
       signal.throwIfAborted();
       const replayed = await transaction(
         pool,
-        (client) => replayPartition(client, run, partition, prepared, context),
+        (client) => replayPartition(client, run, partition, prepared, { context, force }),
         signal,
       ).catch((error) => {
         throw locate(error, { job: run.job, run: id, partition: key });
       });
-      for (const name of ['loaded', 'left_out', 'unnumbered'] as const) counts[name] += replayed[name];
+      for (const name of ['loaded', 'left_out', 'newer', 'unnumbered'] as const) counts[name] += replayed[name];
     }
   });
   const rejected = await transaction(pool, (client) => settle(client, run, counts));
@@ -86,7 +100,7 @@ async function replayPartition(
   run: Run,
   partitionId: number,
   prepared: PreparedJob,
-  context: SourceContext,
+  { context, force }: { context: SourceContext } & ReplayOptions,
 ) {
   const tx = kyselyOnClient<ControlSchema>(client);
   const partition = await lockPartition(tx, partitionId);
@@ -95,17 +109,25 @@ async function replayPartition(
   const routes = await settledRoutes(client, prepared.targets);
   const plan = planOf(partition);
   const unreadable = await withPartition(prepared.source, plan, context, faultyRows);
+  const into = (route: Route, name: string | null) => name === null || isOf(route, name, run.id);
+  const rowsOf = (some: typeof rejects) => {
+    const rows = new Map<string, number[]>();
+    for (const route of routes) {
+      const own = some.filter(({ table_name }) => into(route, table_name)).map(({ row_number }) => row_number!);
+      if (own.length > 0) rows.set(route.table.sql, [...new Set(own)]);
+    }
+    return rows;
+  };
   // What is still unreadable, or of a table that the job no longer fills, stays a reject.
-  const wanted = numbered.filter(({ table_name, row_number }) =>
-    table_name === null ? !unreadable.has(row_number!) : routes.some((route) => isOf(route, table_name, run.id)),
+  const possible = numbered.filter(({ table_name, row_number }) =>
+    table_name === null ? !unreadable.has(row_number!) : routes.some((route) => into(route, table_name)),
   );
-  const only = new Map(
-    routes.map((route) => {
-      const own = wanted.filter(({ table_name }) => table_name === null || isOf(route, table_name, run.id));
-      return [route.table.sql, [...new Set(own.map(({ row_number }) => row_number!))]] as const;
-    }),
+  const late = { run, partition, prepared, routes, rows: rowsOf(possible), context };
+  const newer = force ? undefined : await overtakenRows(client, tx, late);
+  const wanted = possible.filter(({ table_name, row_number }) =>
+    routes.every((route) => !into(route, table_name) || !newer?.get(route.table.sql)?.has(row_number!)),
   );
-  for (const [table, rows] of only) if (rows.length === 0) only.delete(table);
+  const only = rowsOf(wanted);
   await clearRejects(
     tx,
     wanted.map(({ id }) => id),
@@ -131,6 +153,7 @@ async function replayPartition(
   return {
     loaded: read - rejected,
     left_out: Math.max(0, wanted.length - read),
+    newer: possible.length - wanted.length,
     unnumbered: rejects.length - numbered.length,
   };
 }

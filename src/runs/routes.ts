@@ -6,9 +6,12 @@ import type { Target } from '../model/target.ts';
 import type { Transform } from '../model/transform.ts';
 import type { Table } from '../postgres/catalog.ts';
 import { postgresName } from '../postgres/names.ts';
+import { lateReferences } from '../sinks/circle.ts';
 import { type InferredColumn, inferColumns, type SourceColumn } from '../sinks/infer.ts';
 import { closeAllSeen, isOpen, openSeen, seenTable } from '../sinks/missing.ts';
-import { makeShadow, shadowOf } from '../sinks/replace.ts';
+import { makeShadows, shadowOf } from '../sinks/replace.ts';
+import { assertReplaceable } from '../sinks/replaceable.ts';
+import { assertRights, type Rights, rightsOn } from '../sinks/rights.ts';
 import { ensureTables, inferredDdl, needsColumns, tablesOf } from '../sinks/tables.ts';
 import type { PreparedJob } from './prepare.ts';
 import { withPartition } from './read.ts';
@@ -43,27 +46,54 @@ export async function inspectSource(
   return columnsOf;
 }
 
+/** A route whose table was just looked at. */
+export interface PreparedRoute extends Route {
+  created: boolean;
+  rights: Rights;
+  /** What has to be said of its references to tables that are filled later. */
+  late: string[];
+}
+
 /**
  * The routes of a job, whose tables are created when they are absent. Whether that lasts is up to the caller's
  * transaction, which holds locks from here on.
  * @param touch whether tables that are there may be altered
+ * @throws TARGET_INVALID also for rights that are missing
  */
 export async function prepareRoutes(
   client: ClientBase,
   prepared: PreparedJob,
   { root, columnsOf, touch }: { root: string; columnsOf: ColumnsOf; touch: boolean },
-): Promise<(Route & { created: boolean })[]> {
-  const routes: (Route & { created: boolean })[] = [];
+): Promise<PreparedRoute[]> {
+  const routes: Omit<PreparedRoute, 'late'>[] = [];
   for (const one of prepared.targets) {
     // Two producers may find the same table absent.
     await client.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`drayage table ${one.name}`]);
     const columns = () => columnsOf(one);
-    const { tables, created } = await ensureTables(client, { ...one, root, columns }, touch).catch((error) => {
+    const preparing = async () => {
+      const { tables, created } = await ensureTables(client, { ...one, root, columns }, touch);
+      for (const route of routesOver(one, tables))
+        routes.push({ ...route, created, rights: await allowed(client, route) });
+    };
+    await preparing().catch((error) => {
       throw locate(error, { job: prepared.job.name });
     });
-    routes.push(...routesOver(one, tables).map((route) => ({ ...route, created })));
   }
-  return routes;
+  const found = await lateReferences(
+    client,
+    routes.map(({ table }) => table),
+  );
+  return routes.map((route) => {
+    return { ...route, late: found.flatMap(({ oid, warning }) => (oid === route.table.oid ? [warning] : [])) };
+  });
+}
+
+/** @throws TARGET_INVALID for what the mode needs and cannot be, as far as that does not depend on the columns */
+async function allowed(client: ClientBase, { table, target }: Route): Promise<Rights> {
+  const rights = await rightsOn(client, table);
+  if (target.mode === 'replace') await assertReplaceable(client, table);
+  assertRights(rights, table, target);
+  return rights;
 }
 
 /**
@@ -77,8 +107,9 @@ export async function openRoutes(
   earlier: readonly number[],
 ): Promise<void> {
   await closeAllSeen(client, earlier);
+  const replaced = routes.filter(({ target }) => target.mode === 'replace').map(({ table }) => table);
+  await makeShadows(client, replaced, run);
   for (const [index, { target, table }] of routes.entries()) {
-    if (target.mode === 'replace') await makeShadow(client, table, run);
     if (target.mode === 'merge') await openSeen(client, seenTable(run, index), table, target.key);
   }
 }

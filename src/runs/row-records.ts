@@ -1,6 +1,6 @@
 import { rowToJson } from '../arrow/row-json.ts';
 import { rowValue } from '../arrow/row-value.ts';
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { describe, scan } from '../duckdb/scan.ts';
 import { quoteIdentifier } from '../duckdb/types.ts';
 import { type OpenRecords, type OpenRelation, ROW } from '../model/source.ts';

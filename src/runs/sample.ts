@@ -5,6 +5,7 @@ import type { Route } from '../model/route.ts';
 import type { LoadCounts, Reject } from '../model/sink.ts';
 import type { PartitionPlan, SourceContext } from '../model/source.ts';
 import type { Met } from '../sinks/request.ts';
+import { rowsExpected } from './account.ts';
 import { loadPartition } from './load.ts';
 import type { PreparedJob } from './prepare.ts';
 import { RejectKeeper } from './rejects.ts';
@@ -112,7 +113,9 @@ class Attempt {
   async load(plan: PartitionPlan): Promise<TriedPartition> {
     const { maxRejects } = this.#prepared.job;
     const limit = maxRejects === undefined ? undefined : parseRejectLimit(String(maxRejects));
-    const keeper = new RejectKeeper(limit, async (rejects) => this.#note(plan, rejects));
+    const keeper = new RejectKeeper(limit, rowsExpected(plan.rows, this.#prepared), async (rejects) =>
+      this.#note(plan, rejects),
+    );
     const startedMs = performance.now();
     const tried = (rows: LoadCounts, problem: string | null) => {
       return { partition: plan.key, rows, seconds: (performance.now() - startedMs) / 1000, problem };

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Run } from '../control/runs.ts';
 import type { PreparedTarget } from '../model/route.ts';
-import { requireTable } from '../postgres/catalog.ts';
+import { requireTable, type Table } from '../postgres/catalog.ts';
 import { closeAllSeen, deleteMissing } from '../sinks/missing.ts';
 import { dropShadow, isShadowed, swapIn } from '../sinks/replace.ts';
 import { runRoutes } from './routes.ts';
@@ -43,12 +43,15 @@ export async function forgetTables(client: pg.PoolClient, targets: readonly Prep
 
 /** All of them in one transaction; none, when nothing was loaded that could take its place. */
 async function replaceTables(client: pg.PoolClient, targets: readonly PreparedTarget[], run: Run): Promise<void> {
+  const shadowed: Table[] = [];
   for (const { name, target } of targets) {
     if (target.mode !== 'replace') continue;
     const table = await requireTable(client, name);
     if (run.rows_written === 0) await dropShadow(client, table, run.id);
-    else if (await isShadowed(client, table, run.id)) await swapIn(client, table, run.id);
+    else if (await isShadowed(client, table, run.id)) shadowed.push(table);
   }
+  const together = shadowed.map(({ oid }) => oid);
+  for (const table of shadowed) await swapIn(client, table, run.id, together);
 }
 
 /** Only a run that has met every row of the source, and some, knows what is missing from it. */

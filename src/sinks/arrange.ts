@@ -2,6 +2,7 @@ import type { Field } from '../arrow/batch.ts';
 import { fieldOf, listField } from '../arrow/types.ts';
 import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
+import { exactObject } from '../duckdb/exact-json.ts';
 import { type DuckColumn, type Form, NULL_TYPE, quoteIdentifier } from '../duckdb/types.ts';
 import type { Target } from '../model/target.ts';
 import type { Table, TableColumn } from '../postgres/catalog.ts';
@@ -59,10 +60,14 @@ export function arrangeAll(columns: readonly DuckColumn[], table?: Table): Arran
   return { select, skipped: [] };
 }
 
+/** The columns of a table by their names: to look through all of them for each is too long when there are many. */
+const byName = new WeakMap<Table, Map<string, TableColumn>>();
+
 /** The column that a column of the source goes into. */
 export function columnOf(table: Table, name: string): TableColumn | undefined {
-  const wanted = postgresName(name);
-  return table.columns.find((column) => column.name === wanted);
+  const columns = byName.get(table) ?? new Map(table.columns.map((column) => [column.name, column]));
+  byName.set(table, columns);
+  return columns.get(postgresName(name));
 }
 
 function formFor(column: TableColumn | undefined): Form {
@@ -113,8 +118,7 @@ function asArray(columns: readonly DuckColumn[]): string {
 }
 
 function asJson(columns: readonly DuckColumn[]): string {
-  const members = columns.map((column) => `${quoteIdentifier(column.name)}: ${quoteIdentifier(column.name)}`);
-  return `{${members.join(', ')}}::JSON`;
+  return exactObject(columns.map(({ name, logical: type }) => ({ name, expression: quoteIdentifier(name), type })));
 }
 
 /** What is wrong with a column that the table does not have. */

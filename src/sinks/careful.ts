@@ -69,6 +69,7 @@ export async function loadCarefully(care: Care, batches: AsyncIterable<SourceBat
   };
   for await (const source of batches) {
     for (const stretch of intake.examine(source)) window.add(source, stretch);
+    if (intake.isFull) await intake.writeDown();
     if (window.rows >= WINDOW_ROWS) await flush();
   }
   await flush();
@@ -111,6 +112,7 @@ class Placer {
         intake.reject(...window.find(at++), named.fault);
         named = suspects = undefined;
         this.#reach.failed();
+        if (intake.isFull) await this.#writeDown();
         continue;
       }
       const end = Math.min(at + this.#reach.rows, named?.row ?? window.rows, window.rows);
@@ -183,7 +185,7 @@ class Placer {
     const { client, place } = this.#care;
     try {
       const { checksum, ...counts } = await place(window.slice(from, to));
-      await client.query('release savepoint careful; savepoint careful');
+      await this.#keep();
       for (const name of ['written', 'unchanged', 'superseded'] as const) this.#total[name] += counts[name];
       this.#checksum.addSum(checksum);
       return undefined;
@@ -197,6 +199,16 @@ class Placer {
   /** There is one savepoint at any time: one within the other would make the server run out of locks, and of its stack. */
   async #open(): Promise<void> {
     await this.#care.client.query('savepoint careful');
+  }
+
+  /** What was done so far is not undone with what is tried next. */
+  async #keep(): Promise<void> {
+    await this.#care.client.query('release savepoint careful; savepoint careful');
+  }
+
+  async #writeDown(): Promise<void> {
+    await this.#care.intake.writeDown();
+    await this.#keep();
   }
 
   async #close(): Promise<void> {

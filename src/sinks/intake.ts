@@ -1,6 +1,7 @@
 import { rowToJson } from '../arrow/row-json.ts';
 import type { KeepRejects, Reject, SourceBatch } from '../model/sink.ts';
 import { BatchEncoder } from '../postgres/encode/batch.ts';
+import type { Lost } from './circle.ts';
 import type { MappedColumn } from './mapping.ts';
 import { type Stretch, stretchesWithout } from './row-copy.ts';
 
@@ -17,14 +18,16 @@ export class Intake {
   readonly #encoder: BatchEncoder;
   readonly #positions: number[];
   readonly #keep: KeepRejects;
+  readonly #lost: readonly Lost[];
   #held: Reject[] = [];
 
-  /** @param table what rejects are named by */
-  constructor(table: string, columns: readonly MappedColumn[], keep: KeepRejects) {
+  /** @param table what rejects are named by @param lost rows that are known to refer to nothing */
+  constructor(table: string, columns: readonly MappedColumn[], keep: KeepRejects, lost: readonly Lost[] = []) {
     this.#table = table;
     this.#encoder = new BatchEncoder(columns);
     this.#positions = columns.map(({ position }) => position);
     this.#keep = keep;
+    this.#lost = lost;
   }
 
   /** The rows that can be encoded. */
@@ -34,7 +37,22 @@ export class Intake {
     for (const { row, ...fault } of faults) this.reject(source, row, fault);
     for (const [column, rows] of coerced) this.coerced.set(column, (this.coerced.get(column) ?? 0) + rows.size);
     this.read += batch.numRows;
-    return stretchesWithout(batch, faults);
+    return this.#lost.reduce(
+      (stretches, lost) => this.#without(source, stretches, lost),
+      stretchesWithout(batch, faults),
+    );
+  }
+
+  #without(source: SourceBatch, stretches: readonly Stretch[], lost: Lost): Stretch[] {
+    return stretches.flatMap((stretch) => {
+      const rows = lost.in(stretch);
+      for (const row of rows) this.reject(source, row, { column: null, reason: 'foreign_key', message: lost.message });
+      return stretchesWithout(
+        stretch.batch,
+        rows.map((row) => ({ row })),
+        stretch,
+      );
+    });
   }
 
   reject(source: SourceBatch, index: number, fault: Pick<Reject, 'column' | 'reason' | 'message'>): void {
@@ -43,11 +61,13 @@ export class Intake {
     this.rejected++;
   }
 
-  /** Whether it is time to write down; no COPY may be going on then. */
+  /** Whether it is time to write down, or there are too many to go on; no COPY may be going on then. */
   get isFull(): boolean {
-    return this.#held.length >= REJECTS_HELD;
+    const { most = Number.POSITIVE_INFINITY } = this.#keep;
+    return this.#held.length >= REJECTS_HELD || this.rejected > most;
   }
 
+  /** @throws TOO_MANY_REJECTS */
   async writeDown(): Promise<void> {
     const held = this.#held;
     this.#held = [];

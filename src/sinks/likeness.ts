@@ -3,12 +3,6 @@ import { quoteIdentifier, type Table } from '../postgres/catalog.ts';
 
 /** What a table has beside its columns, constraints and indexes, as statements that give the same to another one. */
 
-/** Whether the table is emptied by a crash of the server. */
-export async function isUnlogged(client: ClientBase, { oid }: Table): Promise<boolean> {
-  const { rows } = await client.query(`select from pg_class where oid = $1::oid and relpersistence = 'u'`, [oid]);
-  return rows.length > 0;
-}
-
 /**
  * What `like … including all` leaves behind: options, statistics and triggers, which are as enabled as they were. What
  * default privileges give to others goes away; see `grantsOf`.

@@ -7,7 +7,7 @@ import { quoteIdentifier, type Table, type TableColumn, type UniqueIndex } from 
 import type { EncodedColumn } from '../postgres/encode/batch.ts';
 import { castHint, encoderFor } from '../postgres/encode/index.ts';
 import { postgresName } from '../postgres/names.ts';
-import { nowhere } from './arrange.ts';
+import { columnOf, nowhere } from './arrange.ts';
 
 export interface MappedColumn extends EncodedColumn {
   /** The column of what is read. */
@@ -27,9 +27,9 @@ export interface MappedColumn extends EncodedColumn {
 export function mapColumns(schema: Schema, table: Table, target: Target): MappedColumn[] {
   const where: Where = { table: table.sql };
   const names = table.columns.map(({ name }) => name);
-  const fields = schema.fields.map(({ name }) => postgresName(name));
-  for (const name of fields) {
-    if (!names.includes(name)) throw nowhere(name, table);
+  const fields = new Map(schema.fields.map((field, position) => [postgresName(field.name), { field, position }]));
+  for (const name of fields.keys()) {
+    if (!columnOf(table, name)) throw nowhere(name, table);
   }
   const unknown = Object.keys(target.allow).find((name) => !names.includes(name));
   if (unknown) {
@@ -38,10 +38,8 @@ export function mapColumns(schema: Schema, table: Table, target: Target): Mapped
     });
   }
   const mapped = table.columns.flatMap((column) => {
-    const position = fields.indexOf(column.name);
-    return position === -1
-      ? missing(column, where)
-      : [mapColumn(schema.fields[position]!, position, column, target, where)];
+    const found = fields.get(column.name);
+    return found ? [mapColumn(found.field, found.position, column, target, where)] : missing(column, where);
   });
   assertKey(mapped, table, target, where);
   return mapped;
@@ -131,11 +129,32 @@ function assertKey(mapped: readonly MappedColumn[], table: Table, target: Target
       },
     );
   }
+  if (index?.predicate && mode === 'merge') {
+    throw new DrayageError(
+      'TARGET_INVALID',
+      `The ${isAbout(index)}, and a merge has to know all of them by their keys`,
+      {
+        where,
+        hint: 'Make a unique index that is about all rows; or use mode upsert, which inserts those that it is not about.',
+      },
+    );
+  }
   if (index) return;
   throw new DrayageError('TARGET_INVALID', `The table has no unique index over (${key.join(', ')})`, {
     where,
     hint: `The mode ${mode} needs a primary key or a unique constraint over its key.`,
   });
+}
+
+/** What becomes of rows that have no key, of a table whose key is that of some rows only. */
+export function keyWarning(table: Table, { mode, key }: Target): string | undefined {
+  const [index] = mode === 'upsert' ? keyIndexes(table, key) : [];
+  if (!index?.predicate) return undefined;
+  return `${table.sql}: the ${isAbout(index)}; others have no key, and are inserted again whenever they are read again, be it with --force or because their file has changed`;
+}
+
+function isAbout({ names, predicate }: UniqueIndex): string {
+  return `unique index "${names[0]}" is about rows where ${predicate}`;
 }
 
 /** The unique indexes over exactly these columns; those without a predicate first. */

@@ -21,7 +21,7 @@ type Road = 'copy' | 'sift' | 'merge';
  * refuses, either of them with care. Runs in the caller's transaction.
  */
 export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcome> {
-  const { client, table, target, met, onMet } = request;
+  const { client, table, target, met, onMet, check } = request;
   const merges = target.mode === 'merge' || (target.mode === 'upsert' && target.onConflict !== 'error');
   const keyed = roadOfKeys(request);
   let road: Road = target.mode === 'merge' || (target.mode === 'upsert' && met) ? keyed : 'copy';
@@ -30,7 +30,7 @@ export async function loadIntoPostgres(request: LoadRequest): Promise<LoadOutcom
     try {
       const outcome = await wholesale(request, road, savepoint);
       if (outcome) {
-        if (table.deferrable) await client.query('set constraints all immediate');
+        if (check) await client.query(check);
         if (savepoint.isSet) await savepoint.release();
         return outcome;
       }
@@ -68,8 +68,8 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
     const loaded = (await sameAlready(request)) ?? (await sift(request));
     return loaded && outcomeOf(request, loaded.intake, loaded.placed);
   }
-  const { client, table, target, columns, batches, keepRejects, onProgress, seen } = request;
-  const intake = new Intake(table.sql, columns, keepRejects);
+  const { client, table, target, columns, batches, keepRejects, onProgress, seen, check, lost } = request;
+  const intake = new Intake(table.sql, columns, keepRejects, lost);
   const stage = road === 'merge' ? new StageMerge(client, table, target, columns, seen) : undefined;
   const copy = new RowCopy(client, stage?.stage ?? table.sql, columns);
   let alone = false;
@@ -81,7 +81,7 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
   try {
     for await (const source of batches(false)) {
       // Of what comes in one piece, nothing is left to be undone when it is there.
-      alone = !copy.begun && source.last === true && !stage && !table.deferrable;
+      alone = !copy.begun && source.last === true && !stage && !check;
       const around = () => ({
         before: [...(savepoint.isSet ? [] : [savepoint.setting()]), ...(stage ? [stage.opening()] : [])].join('; '),
         ...(alone ? { after: Savepoint.RELEASE } : {}),
@@ -103,7 +103,7 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
   await intake.writeDown();
   const merges = stage && copy.begun;
   const placed = merges
-    ? await stage.merge(copied, table.deferrable ? undefined : savepoint)
+    ? await stage.merge(copied, check ? undefined : savepoint)
     : { written: copied, unchanged: 0, superseded: 0 };
   await stage?.close();
   return outcomeOf(request, intake, { ...placed, checksum: copy.checksum.toString() });
@@ -111,9 +111,9 @@ async function wholesale(request: LoadRequest, road: Road, savepoint: Savepoint)
 
 /** Window by window, so that rows which Postgres refuses stand alone. */
 async function careful(request: LoadRequest, road: Road): Promise<LoadOutcome> {
-  const { client, table, target, columns, batches, keepRejects, onProgress, seen } = request;
-  if (table.deferrable) await client.query('set constraints all immediate');
-  const intake = new Intake(table.sql, columns, keepRejects);
+  const { client, table, target, columns, batches, keepRejects, onProgress, seen, check, lost } = request;
+  if (check) await client.query(check);
+  const intake = new Intake(table.sql, columns, keepRejects, lost);
   const stage = road === 'merge' ? new StageMerge(client, table, target, columns, seen) : undefined;
   await stage?.openStage();
   const place = async (stretches: Parameters<StageMerge['place']>[0]): Promise<Placed> => {

@@ -2,8 +2,7 @@ import type { ClientBase } from 'pg';
 import { DrayageError } from '../base/errors.ts';
 import { describeTable, quoteIdentifier, type Table } from '../postgres/catalog.ts';
 import { withSuffix } from '../postgres/names.ts';
-import { grantsOf, isUnlogged, likenessOf, moveSequences, renameSequences, replicaIdentityOf } from './likeness.ts';
-import { assertReplaceable } from './replaceable.ts';
+import { grantsOf, likenessOf, moveSequences, renameSequences, replicaIdentityOf } from './likeness.ts';
 
 /** An index or a constraint of a table, as SQL that makes the same on another one. */
 interface Part {
@@ -13,6 +12,9 @@ interface Part {
   /** Behind the name of the constraint, or behind the table of the index. */
   definition: string;
   unique: boolean;
+  /** Of a foreign key: the table that `%other%` stands for in the definition, quoted, and its OID. */
+  other: string | null;
+  otherOid: number | null;
 }
 
 /** The empty table that a run loads instead of the one that it will replace. */
@@ -24,19 +26,26 @@ export const shadowPart = (name: string, run: number) => withSuffix(name, `__run
 const formerPart = (name: string, run: number) => withSuffix(name, `__before_${run}`);
 
 /**
- * Makes the shadow: columns, constraints, keys and triggers as the table has them, so that what the table would refuse
+ * Makes the shadows: columns, constraints, keys and triggers as the tables have them, so that what a table would refuse
  * is refused while it is loaded. Indexes that refuse nothing are built at the end.
- * @throws TARGET_INVALID for a table that cannot be replaced without loss
+ * @param tables that are replaced together: what refers to one of them refers to its shadow then
  */
-export async function makeShadow(client: ClientBase, table: Table, run: number): Promise<void> {
-  await assertReplaceable(client, table);
-  const shadow = shadowName(table, run);
-  const unlogged = (await isUnlogged(client, table)) ? 'unlogged ' : '';
-  await client.query(`create ${unlogged}table ${shadow} (like ${table.sql} including all excluding indexes)`);
-  for (const part of await partsOf(client, table)) {
-    if (part.unique || part.kind === 'constraint') await client.query(makePart(part, shadow, run));
+export async function makeShadows(client: ClientBase, tables: readonly Table[], run: number): Promise<void> {
+  const shadows = new Map(tables.map((table) => [table.oid, shadowName(table, run)]));
+  const keys: string[] = [];
+  for (const table of tables) {
+    const shadow = shadowName(table, run);
+    await client.query(
+      `create ${table.unlogged ? 'unlogged ' : ''}table ${shadow} (like ${table.sql} including all excluding indexes)`,
+    );
+    for (const part of await partsOf(client, table)) {
+      const made = makePart(part, shadow, run, (part.otherOid !== null && shadows.get(part.otherOid)) || part.other);
+      if (part.other !== null) keys.push(made);
+      else if (part.unique || part.kind === 'constraint') await client.query(made);
+    }
+    for (const statement of await likenessOf(client, table, shadow)) await client.query(statement);
   }
-  for (const statement of await likenessOf(client, table, shadow)) await client.query(statement);
+  for (const key of keys) await client.query(key);
 }
 
 /** @throws TARGET_INVALID when it is gone */
@@ -51,7 +60,8 @@ export async function shadowOf(client: ClientBase, table: Table, run: number): P
 
 /** Does away with a shadow that nothing was loaded into. */
 export async function dropShadow(client: ClientBase, table: Table, run: number): Promise<void> {
-  await client.query(`drop table if exists ${shadowName(table, run)}`);
+  // Other shadows of the run may refer to it.
+  await client.query(`drop table if exists ${shadowName(table, run)} cascade`);
 }
 
 /** Whether the run's shadow still waits to be put in place. */
@@ -63,16 +73,22 @@ export async function isShadowed(client: ClientBase, table: Table, run: number):
  * Puts the shadow in the table's place, with the name, rights, views and foreign keys of the table; the table stays
  * under another name until somebody drops it. Runs in the caller's transaction, and is nothing to a reader before that
  * commits.
+ * @param together OIDs of the tables that are replaced together; they go on to refer to each other
  * @returns the name of the former table, quoted
  */
-export async function swapIn(client: ClientBase, table: Table, run: number): Promise<string> {
+export async function swapIn(
+  client: ClientBase,
+  table: Table,
+  run: number,
+  together: readonly number[],
+): Promise<string> {
   const shadow = shadowName(table, run);
   const parts = await partsOf(client, table);
   for (const part of parts) {
-    if (!part.unique && part.kind === 'index') await client.query(makePart(part, shadow, run));
+    if (!part.unique && part.kind === 'index') await client.query(makePart(part, shadow, run, null));
   }
   await client.query(`lock table ${table.sql} in access exclusive mode`);
-  const after = [...(await viewsOver(client, table)), ...(await referencesTo(client, table))];
+  const after = [...(await viewsOver(client, table)), ...(await referencesTo(client, table, together))];
   for (const { before } of after) if (before) await client.query(before);
   const identity = await replicaIdentityOf(client, table, shadow, (index) => shadowPart(index, run));
   for (const statement of [...(await grantsOf(client, table, shadow)), ...identity]) await client.query(statement);
@@ -93,13 +109,12 @@ export async function swapIn(client: ClientBase, table: Table, run: number): Pro
 async function partsOf(client: ClientBase, table: Table): Promise<Part[]> {
   const { rows } = await client.query<Part>(
     `select c.conname as name, 'constraint' as kind, c.contype in ('p', 'u', 'x') as unique,
-       case when c.confrelid = c.conrelid then
-         replace(pg_get_constraintdef(c.oid), 'REFERENCES ' || c.confrelid::regclass || '(', 'REFERENCES %shadow%(')
-       else pg_get_constraintdef(c.oid) end as definition
+       replace(pg_get_constraintdef(c.oid), 'REFERENCES ' || c.confrelid::regclass || '(', 'REFERENCES %other%(') as definition,
+       case c.contype when 'f' then c.confrelid::regclass::text end as other, nullif(c.confrelid::int8::float8, 0) as "otherOid"
      from pg_constraint c where c.conrelid = $1::oid and c.contype in ('p', 'u', 'x', 'f')
      union all
      select i.relname, 'index', x.indisunique,
-       substr(pg_get_indexdef(x.indexrelid), strpos(pg_get_indexdef(x.indexrelid), ' USING ') + 1)
+       substr(pg_get_indexdef(x.indexrelid), strpos(pg_get_indexdef(x.indexrelid), ' USING ') + 1), null, null
      from pg_index x join pg_class i on i.oid = x.indexrelid
      where x.indrelid = $1::oid and x.indisvalid
        and not exists (select from pg_constraint c where c.conindid = x.indexrelid and c.contype in ('p', 'u', 'x'))
@@ -109,10 +124,11 @@ async function partsOf(client: ClientBase, table: Table): Promise<Part[]> {
   return rows;
 }
 
-function makePart({ kind, name, definition, unique }: Part, shadow: string, run: number): string {
+/** @param other what a foreign key refers to */
+function makePart({ kind, name, definition, unique }: Part, shadow: string, run: number, other: string | null): string {
   const part = quoteIdentifier(shadowPart(name, run));
   if (kind === 'index') return `create ${unique ? 'unique ' : ''}index ${part} on ${shadow} ${definition}`;
-  return `alter table ${shadow} add constraint ${part} ${definition.replace('%shadow%', () => shadow)}`;
+  return `alter table ${shadow} add constraint ${part} ${definition.replace('%other%', () => other ?? '')}`;
 }
 
 function renamePart({ kind }: Part, owner: string, from: string, to: string, { schema }: Table): string {
@@ -140,12 +156,13 @@ async function viewsOver(client: ClientBase, table: Table): Promise<AroundSwap[]
 }
 
 /** Foreign keys of other tables, which are checked against the new rows; those of partitions go with their table's. */
-async function referencesTo(client: ClientBase, table: Table): Promise<AroundSwap[]> {
+async function referencesTo(client: ClientBase, table: Table, together: readonly number[]): Promise<AroundSwap[]> {
   const { rows } = await client.query<AroundSwap>(
     `select format('alter table %s drop constraint %I', conrelid::regclass, conname) as before,
        format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as after
-     from pg_constraint where confrelid = $1::oid and conrelid <> $1::oid and contype = 'f' and conparentid = 0`,
-    [table.oid],
+     from pg_constraint where confrelid = $1::oid and conrelid <> $1::oid and contype = 'f' and conparentid = 0
+       and conrelid <> all ($2::oid[])`,
+    [table.oid, together],
   );
   return rows;
 }

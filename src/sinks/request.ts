@@ -3,6 +3,7 @@ import type { KeepRejects, OnProgress, SourceBatch } from '../model/sink.ts';
 import type { Target } from '../model/target.ts';
 import type { Table } from '../postgres/catalog.ts';
 import { violatesAny } from '../postgres/errors.ts';
+import type { Lost } from './circle.ts';
 import { keyIndexes, type MappedColumn } from './mapping.ts';
 
 /** Rows whose keys exist already, or such that have changed. */
@@ -24,6 +25,10 @@ export interface LoadRequest {
   only?: (columns: readonly string[]) => AsyncIterable<SourceBatch>;
   keepRejects: KeepRejects;
   onProgress: OnProgress;
+  /** The statement that checks deferred constraints when the table is filled. */
+  check: string | undefined;
+  /** Rows that are known to refer to nothing. */
+  lost: readonly Lost[];
   /** What earlier partitions of this run have met in the table. */
   met: Met | undefined;
   onMet: (met: Met) => void;

@@ -11,15 +11,19 @@ export interface Stretch {
   to: number;
 }
 
-/** The rows of a batch without those at fault. @param faults in the order of their rows */
-export function stretchesWithout(batch: RecordBatch, faults: readonly { row: number }[]): Stretch[] {
+/** The rows of a batch without those at fault. @param faults in the order of their rows @param within some of its rows */
+export function stretchesWithout(
+  batch: RecordBatch,
+  faults: readonly { row: number }[],
+  within: Pick<Stretch, 'from' | 'to'> = { from: 0, to: batch.numRows },
+): Stretch[] {
   const stretches: Stretch[] = [];
-  let from = 0;
+  let { from } = within;
   for (const { row } of faults) {
     if (row > from) stretches.push({ batch, from, to: row });
     from = row + 1;
   }
-  if (batch.numRows > from) stretches.push({ batch, from, to: batch.numRows });
+  if (within.to > from) stretches.push({ batch, from, to: within.to });
   return stretches;
 }
 

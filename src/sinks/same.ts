@@ -97,8 +97,8 @@ async function keyRange({ target, columns, table, only }: LoadRequest): Promise<
 }
 
 /** @returns undefined when a row cannot be encoded */
-async function sumUp({ table, columns, keepRejects, batches, onProgress }: LoadRequest) {
-  const intake = new Intake(table.sql, columns, keepRejects);
+async function sumUp({ table, columns, keepRejects, lost, batches, onProgress }: LoadRequest) {
+  const intake = new Intake(table.sql, columns, keepRejects, lost);
   const images = new Images(columns);
   for await (const source of batches(false)) {
     for (const stretch of intake.examine(source)) for (const _ of images.of(stretch));

@@ -3,7 +3,8 @@ import type { Table } from '../postgres/catalog.ts';
 
 /**
  * Moves the sequences behind a table's columns past the values that were loaded; otherwise the next row of somebody
- * else would get a number that is taken.
+ * else would get a number that is taken. Those that the role has no rights on are left alone: the plan has seen that
+ * nothing is loaded into their columns.
  */
 export async function resetSequences(client: ClientBase, table: Table): Promise<void> {
   const { rows } = await client.query<{ column: string; sequence: string; step: number }>(
@@ -11,7 +12,9 @@ export async function resetSequences(client: ClientBase, table: Table): Promise<
      from pg_attribute a
      join pg_sequence s on s.seqrelid = to_regclass(pg_get_serial_sequence(format('%s', $1::oid::regclass), a.attname))
      where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
-       and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)`,
+       and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+       and has_sequence_privilege(s.seqrelid, 'select') and has_sequence_privilege(s.seqrelid, 'update')
+       and has_column_privilege(a.attrelid, a.attnum, 'select')`,
     [table.oid],
   );
   for (const { column, sequence, step } of rows) {

@@ -55,8 +55,8 @@ class Ours {
   readonly #places: Int32Array;
   #count = 0;
 
-  constructor({ table, columns, keepRejects }: LoadRequest, rows: number) {
-    this.intake = new Intake(table.sql, columns, keepRejects);
+  constructor({ table, columns, keepRejects, lost }: LoadRequest, rows: number) {
+    this.intake = new Intake(table.sql, columns, keepRejects, lost);
     this.#images = new Images(columns);
     this.#hashes = new Int32Array(2 * rows);
     this.#places = new Int32Array(rows);
@@ -111,10 +111,10 @@ class Sieve {
   #counts = { written: 0, staged: 0, unchanged: 0 };
 
   constructor(request: LoadRequest, known: Known) {
-    const { client, table, target, columns, keepRejects } = request;
+    const { client, table, target, columns, keepRejects, lost } = request;
     this.#request = request;
     this.#known = known;
-    this.#intake = new Intake(table.sql, columns, keepRejects);
+    this.#intake = new Intake(table.sql, columns, keepRejects, lost);
     this.#images = new Images(columns);
     this.#names = columns.map(({ name }) => name);
     this.#stage = new StageMerge(client, table, target, columns);

@@ -8,7 +8,7 @@ import { keyIndexes, type MappedColumn } from './mapping.ts';
 import { copyRows, RowCopy, type Stretch } from './row-copy.ts';
 import { Savepoint } from './savepoint.ts';
 import { dropSuperseded } from './superseded.ts';
-import { prepareJoin } from './unique.ts';
+import { bothWithin, prepareJoin, recordOf } from './unique.ts';
 
 /** So many rows at the most are merged without telling the server more about them than how many they are. */
 const FEW = 200;
@@ -118,13 +118,12 @@ export class StageMerge {
   #mergeStatements(from: string): string[] {
     const equal = this.#key.map((name) => `t.${name} = s.${name}`);
     if (!this.#index.nullsEqual) return [this.#mergeStatement(from, equal)];
-    // Nulls are equal to each other in records, which no index finds: only rows that have some go that way.
+    // Records are compared without an index: only rows that have a null go that way.
     const some = (side: string) => `(${this.#key.map((name) => `${side}.${name} is null`).join(' or ')})`;
-    const record = (side: string) => `row(${this.#key.map((name) => `${side}.${name}`).join(', ')})::record`;
     return [
       this.#mergeStatement(`(select * from ${from} f where not ${some('f')})`, equal),
       this.#mergeStatement(`(select * from ${from} f where ${some('f')})`, [
-        `${record('t')} = ${record('s')}`,
+        `${recordOf(this.#key, 't')} = ${recordOf(this.#key, 's')}`,
         some('t'),
       ]),
     ];
@@ -133,12 +132,7 @@ export class StageMerge {
   /** @param same when a row of the table, t, is that of the stage, s */
   #mergeStatement(from: string, same: readonly string[]): string {
     const list = this.#names.join(', ');
-    const matches = [...same];
-    const { predicate } = this.#index;
-    // Bare names in the predicate of a partial index mean the one row of the innermost query.
-    for (const side of predicate ? ['t', 's'] : []) {
-      matches.push(`(select ${predicate} from (select (${side}).*) p)`);
-    }
+    const matches = [...same, ...bothWithin(this.#index.predicate)];
     const identity = this.#table.columns.some((column) => column.identity) ? ' overriding system value' : '';
     return [
       `merge into ${this.#table.sql} t using ${from} s on ${matches.join(' and ')}`,

@@ -5,7 +5,7 @@ import { DrayageError } from '../base/errors.ts';
 import { didYouMean } from '../base/suggest.ts';
 import type { Target } from '../model/target.ts';
 import { describeTable, quoteIdentifier, requireTable, type Table } from '../postgres/catalog.ts';
-import { databaseError } from '../postgres/errors.ts';
+import { codeOf, databaseError, FORBIDDEN } from '../postgres/errors.ts';
 import { withSuffix } from '../postgres/names.ts';
 import { columnOf } from './arrange.ts';
 import { assertApart, createTable, type InferredColumn } from './infer.ts';
@@ -63,12 +63,22 @@ export async function ensureTables(
       const what = ddl ? `${ddl}` : 'the table that was made up from the source';
       throw new DrayageError('TARGET_INVALID', `Postgres does not accept ${what}: ${cause.message}`, {
         where: { table: wanted.name },
-        hint: ddl ? 'Mend the DDL file.' : 'Write a DDL file; "dray plan JOB --ddl" gives a beginning.',
+        hint: hintFor(cause, ddl),
         cause,
       });
     });
   }
   return { tables: await tablesOf(client, wanted), created: true };
+}
+
+function hintFor(cause: Error, ddl: string | undefined): string {
+  if (codeOf(cause) === FORBIDDEN) {
+    return (
+      'Grant it to the role that connects, as in grant create on schema public to ROLE; or have somebody who may create ' +
+      'the table, and grant the rights on it.'
+    );
+  }
+  return ddl ? 'Mend the DDL file.' : 'Write a DDL file; "dray plan JOB --ddl" gives a beginning.';
 }
 
 /** The tables of a target, which must be there. @throws TARGET_INVALID */
@@ -168,22 +178,34 @@ async function evolve(
   await client.query(addColumns(into, columns)).catch((cause) => {
     const { message, transient } = databaseError(cause);
     if (transient) throw cause;
-    const more = columns.length > TOLD ? ` and ${columns.length - TOLD} more` : '';
-    const names =
-      columns
-        .slice(0, TOLD)
-        .map(({ name }) => quoteIdentifier(name))
-        .join(', ') + more;
-    throw new DrayageError('TARGET_INVALID', `Postgres does not add ${names} to the table: ${message}`, {
-      where: { table: sql },
-      hint: 'Add what is missing yourself, or leave it out or name it otherwise in the transform.',
-      cause,
-    });
+    throw notAdded(columns, sql, message, cause);
   });
 }
 
-/** The table as it would be with more columns: a copy is given them, so that the table itself is not locked. */
+function notAdded(columns: readonly InferredColumn[], table: string, why: string, cause?: unknown): DrayageError {
+  const more = columns.length > TOLD ? ` and ${columns.length - TOLD} more` : '';
+  const names = columns.slice(0, TOLD).map(({ name }) => quoteIdentifier(name));
+  return new DrayageError('TARGET_INVALID', `Postgres does not add ${names.join(', ')}${more} to the table: ${why}`, {
+    where: { table },
+    hint: 'Add what is missing yourself, or leave it out or name it otherwise in the transform.',
+    cause,
+  });
+}
+
+async function assertOwned(client: ClientBase, { oid, sql }: Table, missing: readonly InferredColumn[]): Promise<void> {
+  const { rows } = await client.query<{ owned: boolean }>(
+    `select pg_has_role(relowner, 'usage') as owned from pg_class where oid = $1::oid`,
+    [oid],
+  );
+  if (!rows[0]!.owned) throw notAdded(missing, sql, 'it belongs to another role');
+}
+
+/**
+ * The table as it would be with more columns: a copy is given them, so that the table itself is not locked.
+ * @throws TARGET_INVALID also for a table that the role may not alter
+ */
 async function withColumns(client: ClientBase, table: Table, missing: readonly InferredColumn[]): Promise<Table> {
+  await assertOwned(client, table, missing);
   const copy = 'pg_temp.drayage_evolved';
   await client.query(
     `create temp table drayage_evolved (like ${table.sql} including defaults including generated including identity)`,

@@ -27,6 +27,27 @@ export async function isUnique(client: ClientBase, table: string, key: string, l
   return true;
 }
 
+/**
+ * When a row `t` of the table and another one, `s`, have the same key.
+ * @param key quoted
+ */
+export function sameKey({ predicate, nullsEqual }: Uniqueness, key: readonly string[]): string {
+  const equal = nullsEqual
+    ? [`${recordOf(key, 't')} = ${recordOf(key, 's')}`]
+    : key.map((name) => `t.${name} = s.${name}`);
+  return [...equal, ...bothWithin(predicate)].join(' and ');
+}
+
+/** The key as a record: nulls are equal to each other in records, which no index finds. */
+export function recordOf(key: readonly string[], side: string): string {
+  return `row(${key.map((name) => `${side}.${name}`).join(', ')})::record`;
+}
+
+/** That a partial index is about both rows, `t` and `s`: its bare names mean the one row of the innermost query. */
+export function bothWithin(predicate: string | null): string[] {
+  return (predicate ? ['t', 's'] : []).map((side) => `(select ${predicate} from (select (${side}).*) p)`);
+}
+
 /** What a join may use: with the server's default of 4 MB it would go by way of files. */
 const WORK_MEMORY = '64MB';
 

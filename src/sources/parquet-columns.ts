@@ -1,4 +1,4 @@
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { rows } from '../duckdb/scan.ts';
 import { quotePath } from '../duckdb/types.ts';
 import type { Range } from '../store/stored.ts';

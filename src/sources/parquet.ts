@@ -1,6 +1,6 @@
 import { DrayageError, locate } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { rows as queryRows } from '../duckdb/scan.ts';
 import { quoteIdentifier, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext } from '../model/source.ts';
@@ -23,11 +23,14 @@ export const parquet: FileFormat = {
     const { digest: footer, bytes: footerBytes } = await readFooter(file, context.signal);
     const place = await placeOf(file, footerBytes, context);
     try {
-      const groups = await rowGroups(place.path, file, context);
-      const types = await columnTypes(place.path, file, context);
+      const looking = [rowGroups(place.path, file, context), columnTypes(place.path, file, context)] as const;
+      // Both have to be over before the place is closed.
+      await Promise.allSettled(looking);
+      const [groups, types] = await Promise.all(looking);
       const shape = digest(JSON.stringify([...types]), JSON.stringify(columns));
+      const mostBytes = types.size < WIDE_COLUMNS ? partitionBytes : Math.min(partitionBytes, WIDE_BYTES);
       const fileRows = groups.reduce((sum, group) => sum + group.rows, 0);
-      for (const { first, last, bytes, largest } of packGroups(groups, partitionRows, partitionBytes)) {
+      for (const { first, last, bytes, unpacked, largest } of packGroups(groups, partitionRows, mostBytes)) {
         const key = `${file.path}#rows=${first}-${last}`;
         yield {
           key,
@@ -36,7 +39,10 @@ export const parquet: FileFormat = {
           bytes,
           file: file.path,
           shape,
-          spec: { ...pinsOf(file), first, last, fileRows, largest, footer: footerBytes.length },
+          spec: {
+            ...pinsOf(file),
+            ...{ first, last, fileRows, unpacked, largest, columns: types.size, footer: footerBytes.length },
+          },
         };
       }
     } finally {
@@ -45,12 +51,13 @@ export const parquet: FileFormat = {
   },
 
   async open(file, spec, { columns }, context) {
-    const { first, last, fileRows, largest } = spec as Record<'first' | 'last' | 'fileRows' | 'largest', number>;
+    const { first, last, fileRows, unpacked, largest } = spec as unknown as Range;
     const place = await placeOf(file, Number(spec.footer), context);
     try {
       const list = await selectList(place.path, file, columns, context);
       const scan = `read_parquet(${quotePath(place.path)}, file_row_number = true, hive_partitioning = false)`;
       const number = 'file_row_number + 1';
+      const isWide = Number(spec.columns) >= WIDE_COLUMNS && Object.keys(columns).length === 0;
       const { sparse } = place;
       // Without a filter there is one chunk less of every column in memory.
       const where = last - first + 1 === fileRows ? '' : ` where file_row_number between ${first - 1} and ${last - 1}`;
@@ -58,8 +65,9 @@ export const parquet: FileFormat = {
         sparse!.fill(await neededRanges(connection, query, sparse!.path, { first, last }));
       return {
         relation: `select ${list}, ${number} as ${quoteIdentifier(ROW)} from ${scan}${where}`,
+        ...(isWide ? { wide: { from: `${scan}${where}`, first, rows: last - first + 1 } } : {}),
         rows: last - first + 1,
-        memoryBytes: ROW_GROUPS_HELD * largest,
+        memoryBytes: isWide ? unpacked : ROW_GROUPS_HELD * largest,
         ...(sparse ? { prepare: fill } : {}),
         async *faults() {},
         assertUnchanged: () => assertSame(file),
@@ -88,8 +96,22 @@ async function placeOf(file: FoundFile, footer: Buffer | number, { disk, signal 
   }
 }
 
+/** From how many columns on a few of them are read at a time, and what a partition of them aims at, since it is held. */
+const [WIDE_COLUMNS, WIDE_BYTES] = [400, 32e6];
+
 /** Until the first rows of a row group have been worked on, DuckDB has the one before it in memory, too. */
 const ROW_GROUPS_HELD = 2;
+
+/** What a partition is known by, in its spec. */
+interface Range {
+  /** Rows, numbered from 1. */
+  first: number;
+  last: number;
+  fileRows: number;
+  /** Bytes, when they are worked on: of all of its row groups, and of the largest. */
+  unpacked: number;
+  largest: number;
+}
 
 interface RowGroup {
   rows: number;
@@ -110,7 +132,7 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
   // Rows and bytes count alike: each group's share of the whole is the larger of its two shares.
   const share = (group: RowGroup) => Math.max(group.rows / (rows || 1), group.unpacked / (bytes || 1));
   const whole = groups.reduce((sum, group) => sum + share(group), 0);
-  let range = { first: 1, last: 0, bytes: 0, largest: 0 };
+  let range = { first: 1, last: 0, bytes: 0, unpacked: 0, largest: 0 };
   let taken = 0;
   let cuts = 1;
   for (const group of groups) {
@@ -118,11 +140,12 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
     const beyond = taken + share(group) / 2 > (whole * cuts) / wanted;
     if (beyond && range.last >= range.first) {
       yield range;
-      range = { first: range.last + 1, last: range.last, bytes: 0, largest: 0 };
+      range = { first: range.last + 1, last: range.last, bytes: 0, unpacked: 0, largest: 0 };
     }
     while (taken + share(group) / 2 > (whole * cuts) / wanted) cuts++;
     range.last += group.rows;
     range.bytes += group.bytes;
+    range.unpacked += group.unpacked;
     range.largest = Math.max(range.largest, group.unpacked);
     taken += share(group);
   }
@@ -163,16 +186,28 @@ async function columnTypes(place: string, file: FoundFile, context: SourceContex
     place,
     file,
     context,
-    (path) => `select column_name as name, column_type as type,
-        column_name not in (select name from parquet_schema(${path})) as renamed
+    (path) => `select column_name as name, column_type as type
       from (describe select * from read_parquet(${path}, hive_partitioning = false))`,
   );
-  // DuckDB does not tell capitals from small letters, and gives the second of two such columns another name.
-  const renamed = found.find((column) => column.renamed);
-  if (renamed) throw invalid(file, `has two columns whose names differ in capitals only: see "${renamed.name}"`);
-  const taken = found.find(({ name }) => String(name).toLowerCase() === 'file_row_number');
-  if (taken) throw invalid(file, `has a column called "${taken.name}", as which DuckDB numbers rows: rename it`);
-  return new Map(found.map(({ name, type }) => [String(name), String(type)]));
+  const types = new Map(found.map(({ name, type }) => [String(name), String(type)]));
+  const renamed = await renamedColumn(place, file, [...types.keys()], context);
+  if (renamed) throw invalid(file, `has two columns whose names differ in capitals only: see "${renamed}"`);
+  const taken = [...types.keys()].find((name) => name.toLowerCase() === 'file_row_number');
+  if (taken) throw invalid(file, `has a column called "${taken}", as which DuckDB numbers rows: rename it`);
+  return types;
+}
+
+/**
+ * DuckDB does not tell capitals from small letters, and puts a number behind the second of two such columns. Those that
+ * may be one are held against the names in the file.
+ */
+async function renamedColumn(place: string, file: FoundFile, names: readonly string[], context: SourceContext) {
+  const lower = new Set(names.map((name) => name.toLowerCase()));
+  const doubtful = names.filter((name) => lower.has(name.toLowerCase().replace(/_\d+$/, '')) && /_\d+$/.test(name));
+  if (doubtful.length === 0) return undefined;
+  const given = await ask(place, file, context, (path) => `select name from parquet_schema(${path})`);
+  const written = new Set(given.map(({ name }) => String(name)));
+  return doubtful.find((name) => !written.has(name));
 }
 
 async function ask(place: string, file: FoundFile, { duck }: SourceContext, query: (path: string) => string) {

@@ -1,5 +1,5 @@
 import { DrayageError } from '../base/errors.ts';
-import type { DuckConnection } from '../duckdb/instance.ts';
+import type { DuckConnection } from '../duckdb/connection.ts';
 import { describe, rows } from '../duckdb/scan.ts';
 import { type DuckColumn, quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
 import { ROW } from '../model/source.ts';

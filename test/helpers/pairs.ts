@@ -39,7 +39,8 @@ const moment = fc.tuple(day, micros).map(([date, rest]) => date.toISOString().re
 const narrowMoment = fc
   .tuple(fc.date({ min: new Date('1700-01-01'), max: new Date('2200-01-01'), noInvalidDate: true }), micros)
   .map(([date, rest]) => date.toISOString().replace('T', ' ').replace('Z', rest));
-const float = fc.double().map((value) => (Object.is(value, -0) ? '-0' : String(value)));
+const signed = (value: number) => (Object.is(value, -0) ? '-0' : String(value));
+const float = fc.double().map(signed);
 
 export const PAIRS: Pair[] = [
   { duckdb: 'boolean', postgres: 'boolean', value: fc.boolean().map(String) },
@@ -54,7 +55,7 @@ export const PAIRS: Pair[] = [
   { duckdb: 'ubigint', postgres: 'numeric', value: unsigned(64n) },
   { duckdb: 'bigint', postgres: 'numeric(30,4)', value: bits(64n) },
   { duckdb: 'hugeint', postgres: 'numeric', value: big(-(10n ** 38n), 10n ** 38n) },
-  { duckdb: 'float', postgres: 'real', value: fc.float().map(String) },
+  { duckdb: 'float', postgres: 'real', value: fc.float().map(signed) },
   { duckdb: 'double', postgres: 'double precision', value: float },
   { duckdb: 'decimal(4,1)', postgres: 'numeric(4,1)', value: decimal(4, 1) },
   { duckdb: 'decimal(9,3)', postgres: 'numeric(12,6)', value: decimal(9, 3) },
@@ -161,6 +162,11 @@ export const PAIRS: Pair[] = [
         duckdb: JSON.stringify(rows.map(([a, b, at, tags]) => ({ Pair: { a, b }, at, tags }))),
         postgres: asArray(rows.map(([a, b, at, tags]) => asRow(asRow(a, b), at, asArray(tags)))),
       })),
+  },
+  {
+    duckdb: 'decimal(17,4)[]',
+    postgres: 'jsonb',
+    value: fc.array(decimal(17, 4)).map((values) => `[${values.join(', ')}]`),
   },
   {
     duckdb: 'json::struct(a integer, b varchar[])',

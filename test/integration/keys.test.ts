@@ -58,6 +58,28 @@ test('where nulls are not distinct, a key with nulls is found, superseded, left 
   expect(await traps.select(all)).toEqual(kept);
 });
 
+test('rows that a partial unique index is not about are inserted whenever they are read, as the plan says; no merge can go by it', async () => {
+  await traps.prepare('members', {
+    ddl: `create table members (name text, gone date, v int);
+      create unique index present on members (name) where gone is null`,
+    rows: values(`('a', null, 1), ('a', date '2024-01-01', 2), ('b', date '2024-01-01', 3)`, 'name, gone, v'),
+    target: `{ mode: 'upsert', key: ['name'] }`,
+  });
+  const { warnings } = JSON.parse((await project.dray(['plan', 'members', '--json'])).stdout);
+  expect(warnings).toEqual([
+    expect.stringMatching(/public\.members.*"present".*\(gone IS NULL\).*inserted again whenever.*--force/),
+  ]);
+  expect(await traps.again('members')).toMatchObject({ rows: { written: 3 } });
+  expect(await traps.again('members')).toMatchObject({ rows: { written: 2, unchanged: 1 } });
+  expect(await traps.select('select name, count(*)::int as n from members group by name order by name')).toEqual([
+    { name: 'a', n: 3 },
+    { name: 'b', n: 2 },
+  ]);
+  await expect(
+    traps.load('members', { target: `{ mode: 'merge', key: ['name'], complete: true }` }),
+  ).rejects.toMatchObject({ code: 'TARGET_INVALID', message: expect.stringContaining('"present"') });
+});
+
 test('a column that is always generated as identity cannot be updated, which is said before anything is loaded', async () => {
   const trap = {
     ddl: 'create table always (id int generated always as identity, code text primary key)',

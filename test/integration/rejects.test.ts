@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { rows as query } from '../../src/duckdb/scan.ts';
 import type { TestDatabase } from '../helpers/database.ts';
 import { writeParquet } from '../helpers/duck.ts';
 import type { TestProject } from '../helpers/project.ts';
@@ -91,6 +93,40 @@ test('rows that cannot be encoded are kept with row, column, reason and content;
   expect(listed.rejects[0]).toMatchObject({ file: 'people.parquet', row: 4, column: 'id', reason: 'null_not_allowed' });
   const summary = await project.dray(['rejects', String(report.run), '--summary']);
   expect(summary.stdout).toMatch(/nul_in_text/);
+});
+
+test('rejects keep every digit, wherever they are shown; options that do not go together are told', async () => {
+  await writeParquet(
+    duck,
+    `select 1::bigint as id, 'a' || chr(0) as name, '12345678901234567890.0123456789'::decimal(38,10) as exact,
+       repeat('long', 5_000_000) as note`,
+    `${project.root}/digits.parquet`,
+  );
+  await database.pool.query('create table digits (id bigint, name text, exact numeric, note text)');
+  await project.write(
+    'jobs/digits.ts',
+    `import { defineJob, files, table } from 'drayage';
+     export default defineJob({
+       name: 'digits', description: 'Digits', source: () => files('digits.parquet'), targets: { digits: table() },
+     });`,
+  );
+  const { run } = JSON.parse((await project.dray(['run', 'digits', '--json'])).stdout);
+  const shown = (...args: string[]) => project.dray(['rejects', String(run), ...args]);
+  expect((await shown()).stdout).toMatch(/"exact":12345678901234567890.0123456789/);
+  expect((await shown('--json')).stdout).toMatch(/"exact": 12345678901234567890.0123456789,/);
+  for (const file of ["it's.jsonl", 'left.parquet']) expect((await shown('--export', file)).code).toBe(0);
+  expect(await readFile(`${project.root}/it's.jsonl`, 'utf8')).toMatch(/"exact":12345678901234567890.0123456789,/);
+  const [raw] = await duck.use((connection) =>
+    query(connection, `select left(raw, 90) as raw, length(raw) > 2e7 as whole from '${project.root}/left.parquet'`),
+  );
+  expect(raw).toEqual({ raw: expect.stringContaining('"exact":12345678901234567890.0123456789'), whole: true });
+  expect(await shown('--export', 'nowhere/left.parquet')).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/nowhere\/left\.parquet cannot be written/),
+  });
+  for (const args of [['--summary', '--replay'], ['--force']]) {
+    expect(await shown(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(args[0]!) });
+  }
 });
 
 test('a row behind a filter is still named by its place in the file', async () => {

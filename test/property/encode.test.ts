@@ -73,6 +73,8 @@ test('what Postgres gives back is what was sent, for every pair of types, and so
             async *batches() {
               for await (const batch of scan(connection, read)) yield { batch, rowNumber: (index) => index };
             },
+            check: undefined,
+            lost: [],
             keepRejects: async (rejects) => expect(rejects).toEqual([]),
             onProgress: () => undefined,
             met: undefined,

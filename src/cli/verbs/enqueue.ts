@@ -29,7 +29,8 @@ export const enqueue: Verb = {
       if (!prepared) return producer.resumePlanning(services, boss, resumed!, signal);
       return producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), signal });
     });
-    const { run, partitions, pending, skipped, failed, added, snapshot } = enqueued;
+    const { run, partitions, pending, skipped, failed, added, snapshot, warnings = [] } = enqueued;
+    for (const warning of warnings) out.note(`Warning: ${warning}`);
     out.answer(enqueued, () => {
       const what = added === undefined ? [] : [`${plural(added, 'partition')} added`];
       const parts = [...what, `${plural(pending, 'partition')} ${added === undefined ? 'enqueued' : 'to load'}`];

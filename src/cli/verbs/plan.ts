@@ -26,6 +26,8 @@ interface Plan {
   targets: { table: string; exists: boolean; mode: string }[];
   partitions: PlannedPartition[];
   mappings: ColumnMapping[][];
+  /** What may become of rows that nobody expects. */
+  warnings: string[];
   /** With --sample: what loading some partitions for a try has told. */
   sample?: Forecast;
 }
@@ -115,7 +117,7 @@ async function planned(
     partitions.push({ partition: key, rows, bytes: size, loaded: false, problem: why, fingerprint });
   }
   const { tableLedger } = await import('../../ledger/loads.ts');
-  const ledger = lake?.ledger ?? tableLedger(routes.map((route) => route.table.oid));
+  const ledger = lake?.ledger ?? tableLedger(routes.map((route) => route.table));
   const fingerprints = partitions.map(({ fingerprint }) => fingerprint);
   const there = await ledger.find(lake ? pool : target, fingerprints);
   const open = plans.filter(({ fingerprint }) => !there.has(fingerprint));
@@ -136,6 +138,7 @@ async function planned(
     targets: [...tables, ...datasets],
     partitions: partitions.map(({ fingerprint, ...rest }) => ({ ...rest, loaded: there.has(fingerprint) })),
     mappings: planner.mappings(),
+    warnings: planner.warnings(),
     ...(tried ? { sample: tried } : {}),
   };
 }
@@ -146,7 +149,10 @@ const MOMENTS = {
   partition: 'Each is read at a moment of its own.',
 };
 
-function describe({ job, source, snapshot, targets, partitions, mappings, sample }: Plan, concurrency: number): string {
+function describe(
+  { job, source, snapshot, targets, partitions, mappings, warnings, sample }: Plan,
+  concurrency: number,
+): string {
   const rows = partitions.reduce((sum, partition) => sum + (partition.rows ?? 0), 0);
   const size = partitions.reduce((sum, partition) => sum + (partition.bytes ?? 0), 0);
   const unknown = partitions.some((partition) => partition.rows === null) ? ' at least' : '';
@@ -175,6 +181,7 @@ function describe({ job, source, snapshot, targets, partitions, mappings, sample
       ]),
     );
   }
+  parts.push(...warnings.map((warning) => `Warning: ${warning}`));
   if (sample) parts.push(describeForecast(sample, concurrency));
   const next = sample
     ? `"dray run ${job}" loads it.`

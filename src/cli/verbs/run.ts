@@ -37,6 +37,7 @@ export async function runPrepared(invocation: Invocation, prepared: PreparedJob)
     const keeper = new RunKeeper();
     services.closers.add(() => keeper.close());
     const enqueued = await producer.enqueue(services, boss, prepared, { ...enqueueOptions(options), keeper, signal });
+    for (const warning of enqueued.warnings ?? []) out.note(`Warning: ${warning}`);
     const ended = new AbortController();
     await Promise.all([
       watch(services, enqueued.run, invocation, keeper).finally(() => ended.abort()),

@@ -203,6 +203,7 @@ function castFor(type: PgType, written: string): string {
   }
   if (type.element) return `${castFor(type.element, written.replace(/\[\]$/, ''))}[]`;
   if (type.oid === OID.json || type.oid === OID.jsonb) return 'json';
+  if (!type.builtIn && /^geo(metry|graphy)$/.test(type.name)) return 'geometry';
   const limit = type.oid === OID.numeric ? numericLimit(type.typmod) : undefined;
   if (limit) return `decimal(${limit.precision},${limit.scale})`;
   return type.labels || !type.builtIn ? 'varchar' : written.replace(/^character varying/, 'varchar');

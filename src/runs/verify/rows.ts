@@ -10,7 +10,8 @@ import { Intake } from '../../sinks/intake.ts';
 import { type MappedColumn, mapColumns } from '../../sinks/mapping.ts';
 import type { Stretch } from '../../sinks/row-copy.ts';
 import type { PreparedJob } from '../prepare.ts';
-import { type Opened, type Reading, withPartition } from '../read.ts';
+import { type Opened, withPartition } from '../read.ts';
+import type { Reading } from '../reading.ts';
 
 /** What is read of a partition. */
 export interface RowSource {

@@ -49,7 +49,11 @@ export const ACTING: readonly Endpoint[] = [
     answer: object({ run: int, partitions: int, pending: int, skipped: int, failed: int }),
     run: async (web, { params, body, visitor }) => {
       const { params: given = {}, ...wanted } = (body ?? {}) as Partial<Wanted>;
-      const { snapshot: _, ...counts } = await enqueueRun(web, params.job, { ...wanted, params: given }, visitor!.name);
+      const {
+        snapshot: _,
+        warnings: __,
+        ...counts
+      } = await enqueueRun(web, params.job, { ...wanted, params: given }, visitor!.name);
       return counts;
     },
   },
