@@ -49,12 +49,13 @@ export function sweepAll(everyMs = SWEEP_ALL_EVERY_MS): void {
  * makes V8 take 32 MB for them and never give them back, and a process that goes on for long at a steady pace gains nothing
  * from more. And has DuckDB's own allocator, which reads its setting when the library is loaded, give back at once what is
  * large (https://jemalloc.net/jemalloc.3.html#opt.oversize_threshold): a scan of 1,600 columns takes 70 MB less. With 3 MB,
- * the buffers that a CSV file is read by are not, which are wanted again.
+ * the buffers that a CSV file is read by are not, which are wanted again. Its threads share one arena, so that one uses
+ * what another has freed; what none has used for a moment goes back to the system.
  * @param env the process's own
  */
 export function keepMemoryLow(env: NodeJS.ProcessEnv): void {
   setFlagsFromString('--semi-space-growth-factor=1');
-  env.DUCKDB_JE_MALLOC_CONF ??= 'oversize_threshold:3145728';
+  env.DUCKDB_JE_MALLOC_CONF ??= 'oversize_threshold:3145728,narenas:1,dirty_decay_ms:60,muzzy_decay_ms:0';
 }
 
 /** What V8 is made to copy once, so that it enlarges the space for young objects; with 1 MB it is full of these. */

@@ -10,8 +10,8 @@ export interface DuckOptions {
   /** As far as that may grow for a partition that needs more; left out: not at all. */
   mostMemoryMb?: number;
   threads: number;
-  /** Where sorts and aggregations that outgrow the memory go. */
-  spillDirectory: string;
+  /** Where sorts and aggregations that outgrow the memory go; left out: nowhere. */
+  spillDirectory?: string;
   /** What may lie there, in MB; left out: most of what is free. */
   spillMb?: number;
   /**
@@ -149,6 +149,16 @@ export class Duck {
     await this.use((connection) => connection.execute(free)).catch(() => undefined);
   }
 
+  /** As `use`, in a DuckDB of its own, with which all goes away that it remembers. */
+  async apart<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
+    const own = new Duck({ memoryMb: this.#memoryMb, threads: this.#options.threads });
+    try {
+      return await own.useInTurn(0, work);
+    } finally {
+      await own.close();
+    }
+  }
+
   async use<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
     const connection = await this.connect();
     try {
@@ -165,7 +175,7 @@ export class Duck {
   }
 
   #open(): Promise<duckdb.Database> {
-    const { threads, spillDirectory, spillMb } = this.#options;
+    const { threads, spillDirectory = '', spillMb } = this.#options;
     const config = duckdb.create_config();
     const settings = {
       memory_limit: `${this.#memoryMb}MB`,

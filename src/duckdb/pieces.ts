@@ -20,17 +20,18 @@ export class Pieces {
   readonly #connection: DuckConnection;
   readonly #result: duckdb.Result;
   readonly #schema: Schema;
-  readonly #keep: boolean;
+  readonly #keepIn: (() => Scratch) | undefined;
   /** Whether there is a row behind the last one. */
   readonly #ended: boolean;
   /** One for the piece in use, one for the piece ahead. */
   readonly #scratches = [new Scratch(), new Scratch()];
   #turn = 0;
 
-  constructor(connection: DuckConnection, result: duckdb.Result, keep: boolean, ended: boolean) {
+  /** @param keepIn makes what a batch lies in that stays good; undefined when it is good until the next one but one */
+  constructor(connection: DuckConnection, result: duckdb.Result, keepIn: (() => Scratch) | undefined, ended: boolean) {
     this.#connection = connection;
     this.#result = result;
-    this.#keep = keep;
+    this.#keepIn = keepIn;
     this.#ended = ended;
     this.#schema = resultSchema(resultColumns(result).slice(0, ended ? -1 : undefined));
   }
@@ -47,7 +48,7 @@ export class Pieces {
   }
 
   #copy(chunk: duckdb.DataChunk): Piece {
-    const scratch = this.#keep ? new Scratch() : this.#scratches[this.#turn++ % 2]!;
+    const scratch = this.#keepIn?.() ?? this.#scratches[this.#turn++ % 2]!;
     const complete = this.#ended && holdsEnd(chunk, this.#schema.fields.length);
     const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
     const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;

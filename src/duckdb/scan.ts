@@ -40,7 +40,7 @@ export async function* scan(
   try {
     const ended = `select *, false as ${END} from (${sql}) union all by name select true as ${END}`;
     const result = await connection.stream(rows === undefined ? ended : sql, params);
-    pieces = new Pieces(connection, result, keep, rows === undefined);
+    pieces = new Pieces(connection, result, keep ? () => new Scratch() : undefined, rows === undefined);
     const sweeper = new Sweeper();
     let read = 0;
     let complete = false;

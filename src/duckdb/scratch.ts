@@ -1,5 +1,8 @@
 import { giveBack } from '../base/memory.ts';
 
+/** Large enough for the system to take it back whole. */
+const BLOCK_BYTES = 1024 * 1024;
+
 /**
  * Memory that is used again for every chunk of a scan: a batch is good until the next one is asked for, so its copies
  * need not be new each time. What is taken holds whatever was there before.
@@ -10,6 +13,14 @@ export class Scratch {
   #borrowed: ArrayBuffer[] = [];
   /** Bytes taken and borrowed since the last `reset`. */
   bytesInUse = 0;
+  readonly #packs: boolean;
+  /** What is left of the latest block. */
+  #block = new Uint8Array();
+
+  /** @param packs whether what is borrowed goes into blocks: thousands of small buffers that live for long leave holes */
+  constructor(packs = false) {
+    this.#packs = packs;
+  }
 
   /** Everything taken before may be overwritten from now on, and what was borrowed is given back. */
   reset(): void {
@@ -28,9 +39,25 @@ export class Scratch {
 
   /** Takes over a copy that the bindings have made, to give its memory back at the next `reset`. */
   borrow<Bytes extends Uint8Array>(copy: Bytes): Bytes {
+    if (this.#packs) return this.#pack(copy) as Bytes;
     this.#borrowed.push(copy.buffer as ArrayBuffer);
     this.bytesInUse += copy.byteLength;
     return copy;
+  }
+
+  #pack(copy: Uint8Array): Uint8Array {
+    const { length } = copy;
+    this.bytesInUse += length;
+    if (this.#block.length < length) {
+      const buffer = new ArrayBuffer(Math.max(BLOCK_BYTES, length));
+      this.#borrowed.push(buffer);
+      this.#block = new Uint8Array(buffer);
+    }
+    const packed = this.#block.subarray(0, length);
+    packed.set(copy);
+    this.#block = this.#block.subarray(Math.ceil(length / 64) * 64 + 64);
+    giveBack(copy.buffer as ArrayBuffer);
+    return packed;
   }
 
   bytes(length: number): Uint8Array {

@@ -5,7 +5,7 @@ import type { DuckConnection } from './connection.ts';
 import type { Duck } from './instance.ts';
 import { Pieces } from './pieces.ts';
 import { scan } from './scan.ts';
-import type { Scratch } from './scratch.ts';
+import { Scratch } from './scratch.ts';
 import type { Turn } from './turns.ts';
 
 /** Rows with very many columns, and so few that they can be held in memory. */
@@ -27,8 +27,11 @@ export interface Slices extends WideRows {
   keep: boolean;
 }
 
-/** Columns that are read together: each time, DuckDB looks at all that the file says of its columns. */
-const COLUMNS = 230;
+/** Columns that are read together: DuckDB plans each time, and holds a page of each. */
+const COLUMNS = 115;
+
+/** What a footer says of very many columns takes as long to read as the values of a few. */
+const REMEMBER_FOOTER = 'set parquet_metadata_cache = true';
 
 /**
  * As `scan`, for very many columns, of which a few are read at a time: DuckDB holds a page of each that it reads, packed
@@ -43,7 +46,7 @@ export async function* scanSlices(
   slices: Slices,
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const { select, from, rows, schema, signal, keep } = slices;
-  const windows = await turn.alone(() => readSlices(duck, connection, slices));
+  const windows = await turn.alone(() => duck.apart((own) => readSlices(own, duck.memoryMb, slices)));
   if (!windows) return yield* scan(connection, `select ${select.join(', ')} from ${from}`, { rows, signal, keep });
   for (const window of windows) {
     signal.throwIfAborted();
@@ -52,14 +55,14 @@ export async function* scanSlices(
   }
 }
 
-/** @returns undefined when they are too large */
-async function readSlices(duck: Duck, connection: DuckConnection, slices: Slices): Promise<Window[] | undefined> {
+/** @returns undefined when they are larger than `mostMb` */
+async function readSlices(connection: DuckConnection, mostMb: number, slices: Slices): Promise<Window[] | undefined> {
+  await connection.execute(REMEMBER_FOOTER);
   const windows: Window[] = [];
   let bytes = 0;
   for (let first = 0; first < slices.select.length; first += COLUMNS) {
     bytes += await readSlice(connection, first, slices, windows);
-    await duck.letGo();
-    if (bytes <= duck.memoryMb * 1e6) continue;
+    if (bytes <= mostMb * 1e6) continue;
     for (const window of windows) window.dispose();
     return undefined;
   }
@@ -109,7 +112,7 @@ async function readSlice(
   const interrupt = () => connection.interrupt();
   signal.addEventListener('abort', interrupt, { once: true });
   try {
-    const pieces = new Pieces(connection, await connection.stream(query), true, false);
+    const pieces = new Pieces(connection, await connection.stream(query), () => new Scratch(true), false);
     const sweeper = new Sweeper();
     let [read, place, bytes] = [0, 0, 0];
     for (let piece = await pieces.next(); piece; piece = await pieces.next()) {

@@ -123,10 +123,7 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
      where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped order by a.attnum`,
     [table.oid],
   );
-  const build = await describeTypes(
-    client,
-    columns.map(({ oid }) => oid),
-  );
+  const build = await describeTypes(client, [...new Set(columns.map(({ oid }) => oid))]);
   const indexes = await client.query<UniqueIndex>(
     `select c.relname::text || array(
          select p.relname::text from pg_partition_tree(c.oid) t join pg_class p on p.oid = t.relid) as names,

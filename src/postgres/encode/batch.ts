@@ -26,7 +26,7 @@ export interface Findings {
 /** Bytes of rows aimed at per message: little enough that encoding and sending overlap. */
 const PIECE_BYTES = 128 * 1024;
 /** Rows that go together all the same, since every piece costs a call per column; with a limit for very wide ones. */
-const PIECE_ROWS = 64;
+const PIECE_ROWS = 16;
 const MOST_PIECE_BYTES = 1024 * 1024;
 
 /** Consecutive rows of a batch that are sent together. */
