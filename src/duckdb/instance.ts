@@ -10,8 +10,8 @@ export interface DuckOptions {
   /** As far as that may grow for a partition that needs more; left out: not at all. */
   mostMemoryMb?: number;
   threads: number;
-  /** Where sorts and aggregations that outgrow the memory go; left out: nowhere. */
-  spillDirectory?: string;
+  /** Where sorts and aggregations that outgrow the memory go; empty: nowhere. */
+  spillDirectory: string;
   /** What may lie there, in MB; left out: most of what is free. */
   spillMb?: number;
   /**
@@ -151,7 +151,7 @@ export class Duck {
 
   /** As `use`, in a DuckDB of its own, with which all goes away that it remembers. */
   async apart<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
-    const own = new Duck({ memoryMb: this.#memoryMb, threads: this.#options.threads });
+    const own = new Duck({ memoryMb: this.#memoryMb, threads: this.#options.threads, spillDirectory: '' });
     try {
       return await own.useInTurn(0, work);
     } finally {
@@ -175,7 +175,7 @@ export class Duck {
   }
 
   #open(): Promise<duckdb.Database> {
-    const { threads, spillDirectory = '', spillMb } = this.#options;
+    const { threads, spillDirectory, spillMb } = this.#options;
     const config = duckdb.create_config();
     const settings = {
       memory_limit: `${this.#memoryMb}MB`,

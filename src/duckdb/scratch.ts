@@ -2,6 +2,8 @@ import { giveBack } from '../base/memory.ts';
 
 /** Large enough for the system to take it back whole. */
 const BLOCK_BYTES = 1024 * 1024;
+/** Where columns begin; and what lies between two, since at distances of 4 kB the cache has too few places for a row. */
+const [ALIGNED, APART] = [64, 64];
 
 /**
  * Memory that is used again for every chunk of a scan: a batch is good until the next one is asked for, so its copies
@@ -28,6 +30,7 @@ export class Scratch {
     this.bytesInUse = 0;
     for (const buffer of this.#borrowed) giveBack(buffer);
     this.#borrowed = [];
+    this.#block = new Uint8Array();
   }
 
   /** Gives everything back at once; no batch that lies in it may be looked at any more. */
@@ -55,7 +58,7 @@ export class Scratch {
     }
     const packed = this.#block.subarray(0, length);
     packed.set(copy);
-    this.#block = this.#block.subarray(Math.ceil(length / 64) * 64 + 64);
+    this.#block = this.#block.subarray(Math.ceil(length / ALIGNED) * ALIGNED + APART);
     giveBack(copy.buffer as ArrayBuffer);
     return packed;
   }

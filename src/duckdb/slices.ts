@@ -59,9 +59,11 @@ export async function* scanSlices(
 async function readSlices(connection: DuckConnection, mostMb: number, slices: Slices): Promise<Window[] | undefined> {
   await connection.execute(REMEMBER_FOOTER);
   const windows: Window[] = [];
+  // One for all of them, since a slice alone may be too little to be swept up after.
+  const sweeper = new Sweeper();
   let bytes = 0;
   for (let first = 0; first < slices.select.length; first += COLUMNS) {
-    bytes += await readSlice(connection, first, slices, windows);
+    bytes += await readSlice(connection, first, slices, windows, sweeper);
     if (bytes <= mostMb * 1e6) continue;
     for (const window of windows) window.dispose();
     return undefined;
@@ -106,6 +108,7 @@ async function readSlice(
   first: number,
   { select, from, rows, signal }: Slices,
   windows: Window[],
+  sweeper: Sweeper,
 ): Promise<number> {
   signal.throwIfAborted();
   const query = `select ${select.slice(first, first + COLUMNS).join(', ')} from ${from}`;
@@ -113,7 +116,6 @@ async function readSlice(
   signal.addEventListener('abort', interrupt, { once: true });
   try {
     const pieces = new Pieces(connection, await connection.stream(query), () => new Scratch(true), false);
-    const sweeper = new Sweeper();
     let [read, place, bytes] = [0, 0, 0];
     for (let piece = await pieces.next(); piece; piece = await pieces.next()) {
       const { batch, scratch } = piece;
