@@ -29,10 +29,12 @@ export async function insertPartitions(
       (run_id, key, fingerprint, spec, file, state, error_code, error, rows_planned, bytes_planned, finished_at)
     select ${runId}, key, fingerprint, spec, file, state, error_code, error, rows, bytes,
       case when state <> 'pending' then now() end
-    from jsonb_to_recordset(${rows}::jsonb)
-      as plan (key text, fingerprint text, spec jsonb, file text, state text,
-        error_code text, error text, rows bigint, bytes bigint)
+    from rows from (jsonb_to_recordset(${rows}::jsonb)
+      as (key text, fingerprint text, spec jsonb, file text, state text,
+        error_code text, error text, rows bigint, bytes bigint)) with ordinality
+      as plan (key, fingerprint, spec, file, state, error_code, error, rows, bytes, place)
     where not exists (select from drayage.partitions p where p.run_id = ${runId} and p.key = plan.key)
+    order by place
     on conflict (run_id, key) do nothing
     returning id, attempt, state`.execute(db);
   return inserted.rows.filter(({ state }) => state === 'pending');

@@ -22,7 +22,6 @@ const { Type } = duckdb;
  * @param schema the fields that `arrowField` gave for the result's columns, or for the first of them
  */
 export function chunkToBatch(chunk: duckdb.DataChunk, rows: number, schema: Schema, scratch: Scratch): RecordBatch {
-  scratch.reset();
   const columns = schema.fields.map(({ type }, index) => {
     return vectorToColumn(duckdb.data_chunk_get_vector(chunk, index), type, rows, scratch);
   });

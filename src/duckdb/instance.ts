@@ -19,6 +19,8 @@ export interface DuckOptions {
    * of memory, and no extension installed or loaded. Left out: anything goes.
    */
   confinedTo?: readonly string[];
+  /** What a footer says of very many columns takes as long to read as the values of a few. Left out: it forgets. */
+  remembersFooters?: boolean;
 }
 
 /** For questions of people: the first rows of a sorted table are read whole when it is known which they are. */
@@ -43,6 +45,7 @@ export class Duck {
   #memoryMb: number;
   readonly #turns = new Turns();
   #keeping = 0;
+  readonly #apart = new Map<string, { duck: Duck; users: number }>();
 
   constructor(options: DuckOptions) {
     this.#options = options;
@@ -149,13 +152,23 @@ export class Duck {
     await this.use((connection) => connection.execute(free)).catch(() => undefined);
   }
 
-  /** As `use`, in a DuckDB of its own, with which all goes away that it remembers. */
-  async apart<Result>(work: (connection: DuckConnection) => Promise<Result>): Promise<Result> {
-    const own = new Duck({ memoryMb: this.#memoryMb, threads: this.#options.threads, spillDirectory: '' });
+  /**
+   * A DuckDB that remembers what the footers of Parquet files say, and goes away with all of it when nobody uses it.
+   * @param name those who give the same share one
+   */
+  async apart<Result>(name: string, work: (own: Duck) => Promise<Result>): Promise<Result> {
+    const options = { memoryMb: this.#memoryMb, threads: this.#options.threads, spillDirectory: '' };
+    const apart = this.#apart.get(name) ?? { duck: new Duck({ ...options, remembersFooters: true }), users: 0 };
+    this.#apart.set(name, apart);
+    apart.users++;
     try {
-      return await own.useInTurn(0, work);
+      return await work(apart.duck);
     } finally {
-      await own.close();
+      apart.users--;
+      if (apart.users === 0) {
+        this.#apart.delete(name);
+        await apart.duck.close();
+      }
     }
   }
 
@@ -199,8 +212,9 @@ export class Duck {
 
   /** What can only be set once it is open. */
   async #settle(database: duckdb.Database): Promise<duckdb.Database> {
-    const { confinedTo } = this.#options;
+    const { confinedTo, remembersFooters } = this.#options;
     const connection = await duckdb.connect(database);
+    if (remembersFooters) await duckdb.query(connection, 'set global parquet_metadata_cache = true');
     // Naive timestamps must not depend on where a worker runs.
     await duckdb.query(connection, `set global TimeZone = 'UTC'`);
     if (confinedTo) {

@@ -11,8 +11,8 @@ export interface Piece {
   batch: RecordBatch | undefined;
   /** Whether it holds the row behind the last one. */
   complete: boolean;
-  /** What the batch lies in. */
-  scratch: Scratch;
+  /** What the batch takes. */
+  bytes: number;
 }
 
 /** Copies every chunk as soon as it is there: what lives for longer than a moment is not collected for a long time. */
@@ -20,15 +20,20 @@ export class Pieces {
   readonly #connection: DuckConnection;
   readonly #result: duckdb.Result;
   readonly #schema: Schema;
-  readonly #keepIn: (() => Scratch) | undefined;
+  readonly #keepIn: ((piece: number) => Scratch) | undefined;
   /** Whether there is a row behind the last one. */
   readonly #ended: boolean;
   /** One for the piece in use, one for the piece ahead. */
   readonly #scratches = [new Scratch(), new Scratch()];
-  #turn = 0;
+  #count = 0;
 
-  /** @param keepIn makes what a batch lies in that stays good; undefined when it is good until the next one but one */
-  constructor(connection: DuckConnection, result: duckdb.Result, keepIn: (() => Scratch) | undefined, ended: boolean) {
+  /** @param keepIn what a batch lies in that stays good, by its place; undefined when it is good until the next one but one */
+  constructor(
+    connection: DuckConnection,
+    result: duckdb.Result,
+    keepIn: ((piece: number) => Scratch) | undefined,
+    ended: boolean,
+  ) {
     this.#connection = connection;
     this.#result = result;
     this.#keepIn = keepIn;
@@ -48,12 +53,15 @@ export class Pieces {
   }
 
   #copy(chunk: duckdb.DataChunk): Piece {
-    const scratch = this.#keepIn?.() ?? this.#scratches[this.#turn++ % 2]!;
+    const place = this.#count++;
+    const scratch = this.#keepIn?.(place) ?? this.#scratches[place % 2]!;
+    if (!this.#keepIn) scratch.reset();
+    const before = scratch.bytesInUse;
     const complete = this.#ended && holdsEnd(chunk, this.#schema.fields.length);
     const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
     const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
     release(chunk);
-    return { batch, complete, scratch };
+    return { batch, complete, bytes: scratch.bytesInUse - before };
   }
 
   /** Gives back what the batches lay in, unless they are kept. */

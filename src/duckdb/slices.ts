@@ -1,6 +1,7 @@
 import { type Data, makeBatch, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import { Sweeper } from '../base/memory.ts';
+import type { Params } from './bind.ts';
 import type { DuckConnection } from './connection.ts';
 import type { Duck } from './instance.ts';
 import { Pieces } from './pieces.ts';
@@ -12,6 +13,8 @@ import type { Turn } from './turns.ts';
 export interface WideRows {
   /** What stands behind `from`; all that is selected of it are its own columns. */
   from: string;
+  /** Of which the file is one: DuckDB looks at it when they are there, which would be twice otherwise. */
+  params: Params;
   /** The number of the first one in the file. */
   first: number;
   rows: number;
@@ -28,10 +31,10 @@ export interface Slices extends WideRows {
 }
 
 /** Columns that are read together: DuckDB plans each time, and holds a page of each. */
-const COLUMNS = 115;
+const COLUMNS = 70;
 
-/** What a footer says of very many columns takes as long to read as the values of a few. */
-const REMEMBER_FOOTER = 'set parquet_metadata_cache = true';
+/** Slices under way at a time: while one is unpacked, the other is copied. */
+const LANES = 2;
 
 /**
  * As `scan`, for very many columns, of which a few are read at a time: DuckDB holds a page of each that it reads, packed
@@ -45,89 +48,93 @@ export async function* scanSlices(
   turn: Turn,
   slices: Slices,
 ): AsyncGenerator<RecordBatch, void, undefined> {
-  const { select, from, rows, schema, signal, keep } = slices;
-  const windows = await turn.alone(() => duck.apart((own) => readSlices(own, duck.memoryMb, slices)));
-  if (!windows) return yield* scan(connection, `select ${select.join(', ')} from ${from}`, { rows, signal, keep });
+  const { select, from, params, rows, schema, signal, keep } = slices;
+  const windows = await duck.apart(JSON.stringify(params), (own) => turn.alone(() => readSlices(own, slices)));
+  if (!windows) {
+    const all = `select ${select.join(', ')} from ${from}`;
+    return yield* scan(connection, all, { params, rows, signal, keep });
+  }
   for (const window of windows) {
     signal.throwIfAborted();
     yield window.batch(schema);
-    if (!keep) window.dispose();
+    if (!keep) window.scratch.dispose();
   }
 }
 
-/** @returns undefined when they are larger than `mostMb` */
-async function readSlices(connection: DuckConnection, mostMb: number, slices: Slices): Promise<Window[] | undefined> {
-  await connection.execute(REMEMBER_FOOTER);
+/** @returns undefined when they are larger than DuckDB may take */
+async function readSlices(duck: Duck, slices: Slices): Promise<Window[] | undefined> {
+  const count = Math.ceil(slices.select.length / COLUMNS);
   const windows: Window[] = [];
   // One for all of them, since a slice alone may be too little to be swept up after.
   const sweeper = new Sweeper();
+  const [mostBytes, waiting] = [duck.memoryMb * 1e6, [...Array(count).keys()]];
   let bytes = 0;
-  for (let first = 0; first < slices.select.length; first += COLUMNS) {
-    bytes += await readSlice(connection, first, slices, windows, sweeper);
-    if (bytes <= mostMb * 1e6) continue;
-    for (const window of windows) window.dispose();
-    return undefined;
+
+  async function lane(connection: DuckConnection): Promise<void> {
+    for (let slice = waiting.shift(); slice !== undefined && bytes <= mostBytes; slice = waiting.shift()) {
+      bytes += await readSlice(connection, slice, slices, windows, sweeper);
+    }
   }
-  return windows;
+
+  const lanes = Array.from({ length: LANES }, () => duck.useInTurn(0, lane));
+  for (const one of lanes) one.catch(() => waiting.splice(0));
+  // All have to be over before what they read from is closed.
+  await Promise.allSettled(lanes);
+  await Promise.all(lanes);
+  if (bytes <= mostBytes) return windows;
+  for (const window of windows) window.scratch.dispose();
+  return undefined;
 }
 
 /** The same rows of all columns. */
 class Window {
-  readonly #rows: number;
-  readonly #columns: Data[] = [];
-  readonly #scratches: Scratch[] = [];
+  /** What all of it lies in. */
+  readonly scratch = new Scratch(true);
+  #rows: number | undefined;
+  /** By slices. */
+  readonly #columns: Data[][] = [];
 
-  constructor(rows: number) {
-    this.#rows = rows;
-  }
-
-  /** Puts more columns behind those that are there. */
-  add(batch: RecordBatch, scratch: Scratch): void {
-    if (batch.numRows !== this.#rows) {
+  add(slice: number, { numRows, data }: RecordBatch): void {
+    this.#rows ??= numRows;
+    if (numRows !== this.#rows) {
       throw new DrayageError('SOURCE_CHANGED', 'The columns of the file do not have the same number of rows', {
         hint: 'Enqueue the job again when the file is complete.',
       });
     }
-    this.#columns.push(...batch.data.children);
-    this.#scratches.push(scratch);
+    this.#columns[slice] = data.children;
   }
 
   batch(schema: Schema): RecordBatch {
-    return makeBatch(schema, this.#rows, this.#columns);
-  }
-
-  /** Gives the memory back at once. */
-  dispose(): void {
-    for (const scratch of this.#scratches) scratch.dispose();
+    return makeBatch(schema, this.#rows!, this.#columns.flat());
   }
 }
 
 /** Reads some columns of all rows. @returns the bytes that their values take */
 async function readSlice(
   connection: DuckConnection,
-  first: number,
-  { select, from, rows, signal }: Slices,
+  slice: number,
+  { select, from, params, rows, signal }: Slices,
   windows: Window[],
   sweeper: Sweeper,
 ): Promise<number> {
   signal.throwIfAborted();
-  const query = `select ${select.slice(first, first + COLUMNS).join(', ')} from ${from}`;
+  const query = `select ${select.slice(slice * COLUMNS, (slice + 1) * COLUMNS).join(', ')} from ${from}`;
   const interrupt = () => connection.interrupt();
   signal.addEventListener('abort', interrupt, { once: true });
   try {
-    const pieces = new Pieces(connection, await connection.stream(query), () => new Scratch(true), false);
-    let [read, place, bytes] = [0, 0, 0];
+    const result = await connection.stream(query, params);
+    const windowAt = (place: number) => (windows[place] ??= new Window());
+    const pieces = new Pieces(connection, result, (place) => windowAt(place).scratch, false);
+    let [read, bytes, place] = [0, 0, 0];
     for (let piece = await pieces.next(); piece; piece = await pieces.next()) {
-      const { batch, scratch } = piece;
-      if (!batch) continue;
-      windows[place] ??= new Window(batch.numRows);
-      windows[place++]!.add(batch, scratch);
-      sweeper.done(scratch.bytesInUse);
-      bytes += scratch.bytesInUse;
-      read += batch.numRows;
+      if (!piece.batch) continue;
+      windowAt(place++).add(slice, piece.batch);
+      sweeper.done(piece.bytes);
+      bytes += piece.bytes;
+      read += piece.batch.numRows;
     }
     signal.throwIfAborted();
-    const failure = read === rows ? undefined : await connection.diagnose(query, undefined, read);
+    const failure = read === rows ? undefined : await connection.diagnose(query, params, read);
     if (failure) throw failure;
     return bytes;
   } finally {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 
 /** A partition that is being read. */
 export interface Reading {
@@ -23,7 +23,8 @@ export class Turns {
   readonly #readings = new Set<Reading>();
   readonly #patienceMs: number;
   #waiting: (() => void)[] = [];
-  #alone: Promise<unknown> = Promise.resolve();
+  #asking: { needMb: number; begin: () => Promise<void> }[] = [];
+  #alone: Promise<void> = Promise.resolve();
 
   constructor(patienceMs = PATIENCE_MS) {
     this.#patienceMs = patienceMs;
@@ -48,11 +49,22 @@ export class Turns {
     return reading;
   }
 
-  /** One after the other, for what takes so much for a moment that others had better wait. */
-  alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#alone.then(work);
-    this.#alone = result.catch(() => undefined);
-    return result;
+  /**
+   * One after the other, for what takes so much for a moment that others had better wait; of those that ask together the
+   * largest first, since what the last one has to do when it has read is what everybody waits for in the end.
+   * @param needMb as for `take`
+   */
+  alone<Result>(needMb: number, work: () => Promise<Result>): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.#asking.push({ needMb, begin: () => work().then(resolve, reject) });
+    if (this.#asking.length === 1) this.#alone = this.#alone.then(() => this.#answer());
+    return promise;
+  }
+
+  async #answer(): Promise<void> {
+    await setImmediate();
+    const asked = this.#asking.splice(0).sort((a, b) => b.needMb - a.needMb);
+    for (const { begin } of asked) await begin();
   }
 
   giveBack(reading: Reading): void {
@@ -98,7 +110,7 @@ export class Turn {
 
   /** As `Turns.alone`. */
   alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#turns.alone(work);
+    return this.#turns.alone(this.#needMb, work);
   }
 
   async take(): Promise<void> {

@@ -154,10 +154,15 @@ export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/**
- * The path of one file as a string literal for DuckDB's readers, which take a path for a pattern: what means something
- * in a pattern is put in brackets, where it means itself. Without them, `a[1].parquet` would be `a1.parquet`.
- */
+/** The path of one file as a string literal for DuckDB's readers. */
 export function quotePath(path: string): string {
-  return quoteLiteral(path.replaceAll(/[*?[]/g, '[$&]'));
+  return quoteLiteral(pathPattern(path));
+}
+
+/**
+ * The pattern of one path, since DuckDB's readers take a path for a pattern: what means something in one is put in
+ * brackets, where it means itself. Without them, `a[1].parquet` would be `a1.parquet`.
+ */
+export function pathPattern(path: string): string {
+  return path.replaceAll(/[*?[]/g, '[$&]');
 }

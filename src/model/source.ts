@@ -2,6 +2,7 @@ import type { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/connection.ts';
 import type { Duck } from '../duckdb/instance.ts';
 import type { WideRows } from '../duckdb/slices.ts';
+import type { DuckColumn } from '../duckdb/types.ts';
 import type { Spool } from '../store/spool.ts';
 
 /** What a source may use while it is enumerated or read. */
@@ -90,6 +91,8 @@ interface Open {
 export interface OpenRelation extends Open {
   /** A DuckDB query with the source's columns and, named ROW, as the last one the 1-based number of the row or line in its file. */
   relation: string;
+  /** What describing the relation would give, but for ROW, where that is known without. */
+  columns?(): Promise<DuckColumn[]>;
   /** Called with a query over the relation before it is read, so that no more is fetched than it needs. */
   prepare?(query: string, connection: DuckConnection): Promise<void>;
   /**

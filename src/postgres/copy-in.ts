@@ -81,7 +81,8 @@ export class CopyIn implements Submittable {
     if (this.#failure) throw this.#failure;
     // Rows that are larger than the buffer get a larger one in its place, with room for those that are larger still.
     if (buffer!.length < FRAME_BYTES + bytes) {
-      buffer = new Uint8Array(Math.max(FRAME_BYTES + bytes, Math.min(2 * (FRAME_BYTES + bytes), MOST_BUFFER_BYTES)));
+      const most = Math.min(Math.ceil(1.25 * (FRAME_BYTES + bytes)), MOST_BUFFER_BYTES);
+      buffer = new Uint8Array(Math.max(FRAME_BYTES + bytes, most));
     }
     return { buffer: buffer!, rows: buffer!.subarray(FRAME_BYTES, FRAME_BYTES + bytes) };
   }

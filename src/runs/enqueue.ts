@@ -22,7 +22,7 @@ import type { RunKeeper } from './keeper.ts';
 import { type OpenLake, openLake } from './lake/open.ts';
 import { loadJob } from './load-jobs.ts';
 import { Planner, withSourceContext } from './plan.ts';
-import { assertAsPlanned, changedSince, inBatches, newPartition, severalProblems } from './planned.ts';
+import { assertAsPlanned, begun, changedSince, inBatches, newPartition, severalProblems } from './planned.ts';
 import { type PreparedJob, prepareJob } from './prepare.ts';
 import { inspectSource, openRoutes, prepareRoutes } from './routes.ts';
 import { assertTarget, isApart, onTarget, type Services } from './services.ts';
@@ -113,16 +113,23 @@ async function produce(
 ): Promise<Enqueued> {
   return withSourceContext(services, signal, async (context) => {
     const columnsOf = await inspectSource(services.target as unknown as pg.ClientBase, prepared, context);
-    const routes = await transaction(services.target, (client) =>
-      prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
-    );
-    const lake = prepared.lake && (await openLake(services, prepared.lake, { touch: true, signal }));
-    // Only now: a snapshot comes with locks, which nothing that was done to the tables before may have to wait for.
+    // A snapshot comes with locks, which nothing that is done to the tables before may have to wait for.
+    const early = prepared.source.snapshot ? undefined : begun(prepared.source.enumerate(context));
+    const prepareTables = async () => {
+      const routes = await transaction(services.target, (client) =>
+        prepareRoutes(client, prepared, { root: context.root, columnsOf, touch: true }),
+      );
+      return { routes, lake: prepared.lake && (await openLake(services, prepared.lake, { touch: true, signal })) };
+    };
+    const { routes, lake } = await prepareTables().catch(async (error) => {
+      await early?.giveUp();
+      throw error;
+    });
     const keeping = options.keeper ? { ...context, keeper: options.keeper } : context;
     const planner = new Planner(prepared, routes, keeping, lake);
     const producer = new Producer(services, boss, prepared, { routes, lake }, options);
     try {
-      for await (const batch of inBatches(planner.partitions(), BATCH)) {
+      for await (const batch of inBatches(planner.partitions(early), BATCH)) {
         signal.throwIfAborted();
         await producer.add(batch);
         sweepAll(SWEEP_EVERY_MS);

@@ -35,7 +35,6 @@ import { Pace } from './worker/pace.ts';
 const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
 const ROUTES_KEPT_MS = 1_000;
-
 /** Runs of which a worker remembers something. */
 const REMEMBERED = 100;
 
@@ -283,6 +282,8 @@ export class Executor {
     const known = this.#routes.get(run);
     // A run that is tried again may have another definition by now.
     if (known?.prepared === prepared && performance.now() < known.untilMs) return known.routes;
+    // Tables of very many columns take megabytes each.
+    for (const [one, { untilMs }] of this.#routes) if (untilMs < performance.now()) this.#routes.delete(one);
     const routes = runRoutes(impatient(this.#services.target) as unknown as pg.ClientBase, prepared.targets, run);
     this.#routes.set(run, { prepared, routes, untilMs: performance.now() + ROUTES_KEPT_MS });
     routes.catch(() => this.#routes.delete(run));

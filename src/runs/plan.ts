@@ -66,10 +66,13 @@ export class Planner {
     this.#warnings = new Set(routes.flatMap(({ late }) => late));
   }
 
-  /** A partition that cannot be loaded comes with its problem; its fingerprint includes the job's version. */
-  async *partitions(): AsyncGenerator<PartitionPlan> {
-    const { source, version } = this.#prepared;
-    for await (const plan of source.enumerate(this.#context)) {
+  /**
+   * A partition that cannot be loaded comes with its problem; its fingerprint includes the job's version.
+   * @param plans what the source enumerates, when somebody has begun with it
+   */
+  async *partitions(plans = this.#prepared.source.enumerate(this.#context)): AsyncGenerator<PartitionPlan> {
+    const { version } = this.#prepared;
+    for await (const plan of plans) {
       const problem = plan.problem ?? (await this.#problemOf(plan));
       yield { ...plan, fingerprint: digest(plan.fingerprint, version), ...(problem ? { problem } : {}) };
     }

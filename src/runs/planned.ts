@@ -21,6 +21,26 @@ export function severalProblems(plans: readonly PartitionPlan[]): DrayageError {
   });
 }
 
+/** The same items, the first of which is fetched from now on; to be given up when nobody is going to want them. */
+export function begun<Item>(items: AsyncIterable<Item>): AsyncIterable<Item> & { giveUp(): Promise<void> } {
+  const iterator = items[Symbol.asyncIterator]();
+  const first = iterator.next();
+  // Whoever asks for it is told; until then nobody is.
+  first.catch(() => undefined);
+  return {
+    async giveUp() {
+      await iterator.return?.();
+    },
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (let next = await first; !next.done; next = await iterator.next()) yield next.value;
+      } finally {
+        await iterator.return?.();
+      }
+    },
+  };
+}
+
 export async function* inBatches<Item>(items: AsyncIterable<Item>, size: number): AsyncGenerator<Item[]> {
   let batch: Item[] = [];
   for await (const item of items) {

@@ -66,14 +66,14 @@ export async function withPartition<Result>(
       let spooled: Spooled | undefined;
       const opened: Opened = {
         async columns(transform) {
-          const { columns } = await compileSql(connection, partition.relation, textOf(transform));
+          const { columns } = await compileSql(connection, partition, textOf(transform));
           return transform
             ? columns
             : columns.map((column) => ({ ...column, declared: partition.declared?.[column.name] }));
         },
         async query(transform) {
           await turn.take();
-          const compiled = await compileSql(connection, partition.relation, textOf(transform));
+          const compiled = await compileSql(connection, partition, textOf(transform));
           return { ...compiled, connection, prepare: async (query) => partition.prepare?.(query, connection) };
         },
         async reading(route, rows) {

@@ -106,7 +106,8 @@ export function widthWarning({ columns, sql }: Table, loaded: readonly string[])
     stored.filter(({ notNull }) => notNull),
     sql,
   );
-  const filled = stored.filter(({ name, notNull, hasDefault }) => notNull || hasDefault || loaded.includes(name));
+  const given = new Set(loaded);
+  const filled = stored.filter(({ name, notNull, hasDefault }) => notNull || hasDefault || given.has(name));
   const { least, most } = rowBytes(filled);
   if (most <= MOST_ROW_BYTES) return undefined;
   const always = least > MOST_ROW_BYTES;

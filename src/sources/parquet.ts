@@ -1,13 +1,13 @@
-import { DrayageError, locate } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import type { DuckConnection } from '../duckdb/connection.ts';
-import { rows as queryRows } from '../duckdb/scan.ts';
-import { quoteIdentifier, quotePath } from '../duckdb/types.ts';
+import { pathPattern, quoteIdentifier, quotePath } from '../duckdb/types.ts';
 import { ROW, type SourceContext } from '../model/source.ts';
 import { SparseFile } from '../store/sparse.ts';
 import type { FileFormat, FoundFile } from './format.ts';
 import { neededRanges } from './parquet-columns.ts';
 import { readFooter } from './parquet-footer.ts';
+import { type RowGroup, rowGroupsOf } from './parquet-groups.ts';
+import { columnsOf, unreadable } from './parquet-look.ts';
 import { assertSame, pinsOf } from './pinned.ts';
 
 /**
@@ -23,12 +23,11 @@ export const parquet: FileFormat = {
     const { digest: footer, bytes: footerBytes } = await readFooter(file, context.signal);
     const place = await placeOf(file, footerBytes, context);
     try {
-      const looking = [rowGroups(place.path, file, context), columnTypes(place.path, file, context)] as const;
-      // Both have to be over before the place is closed.
-      await Promise.allSettled(looking);
-      const [groups, types] = await Promise.all(looking);
-      const shape = digest(JSON.stringify([...types]), JSON.stringify(columns));
-      const mostBytes = types.size < WIDE_COLUMNS ? partitionBytes : Math.min(partitionBytes, WIDE_BYTES);
+      const found = await columnsOf(place.path, file, context);
+      const groups = rowGroups(file, footerBytes);
+      const types = found.map(({ name, type }) => [name, type]);
+      const shape = digest(JSON.stringify(types), JSON.stringify(columns));
+      const mostBytes = types.length < WIDE_COLUMNS ? partitionBytes : Math.min(partitionBytes, WIDE_BYTES);
       const fileRows = groups.reduce((sum, group) => sum + group.rows, 0);
       for (const { first, last, bytes, unpacked, largest } of packGroups(groups, partitionRows, mostBytes)) {
         const key = `${file.path}#rows=${first}-${last}`;
@@ -41,7 +40,7 @@ export const parquet: FileFormat = {
           shape,
           spec: {
             ...pinsOf(file),
-            ...{ first, last, fileRows, unpacked, largest, columns: types.size, footer: footerBytes.length },
+            ...{ first, last, fileRows, unpacked, largest, columns: types.length, footer: footerBytes.length },
           },
         };
       }
@@ -55,17 +54,21 @@ export const parquet: FileFormat = {
     const place = await placeOf(file, Number(spec.footer), context);
     try {
       const list = await selectList(place.path, file, columns, context);
-      const scan = `read_parquet(${quotePath(place.path)}, file_row_number = true, hive_partitioning = false)`;
+      const scan = (path: string) => `read_parquet(${path}, file_row_number = true, hive_partitioning = false)`;
       const number = 'file_row_number + 1';
-      const isWide = Number(spec.columns) >= WIDE_COLUMNS && Object.keys(columns).length === 0;
+      const asItIs = Object.keys(columns).length === 0;
+      const isWide = asItIs && Number(spec.columns) >= WIDE_COLUMNS;
       const { sparse } = place;
       // Without a filter there is one chunk less of every column in memory.
       const where = last - first + 1 === fileRows ? '' : ` where file_row_number between ${first - 1} and ${last - 1}`;
       const fill = async (query: string, connection: DuckConnection) =>
         sparse!.fill(await neededRanges(connection, query, sparse!.path, { first, last }));
       return {
-        relation: `select ${list}, ${number} as ${quoteIdentifier(ROW)} from ${scan}${where}`,
-        ...(isWide ? { wide: { from: `${scan}${where}`, first, rows: last - first + 1 } } : {}),
+        relation: `select ${list}, ${number} as ${quoteIdentifier(ROW)} from ${scan(quotePath(place.path))}${where}`,
+        ...(asItIs ? { columns: () => columnsOf(place.path, file, context) } : {}),
+        ...(isWide
+          ? { wide: { from: scan('$1') + where, params: [pathPattern(place.path)], first, rows: last - first + 1 } }
+          : {}),
         rows: last - first + 1,
         memoryBytes: isWide ? unpacked : ROW_GROUPS_HELD * largest,
         ...(sparse ? { prepare: fill } : {}),
@@ -113,14 +116,6 @@ interface Range {
   largest: number;
 }
 
-interface RowGroup {
-  rows: number;
-  /** In the file. */
-  bytes: number;
-  /** As much as it takes to work on. */
-  unpacked: number;
-}
-
 /**
  * Ranges of 1-based rows, of whole row groups and of about the same size, since the largest one decides how long the
  * others' workers wait. A file without rows is one empty partition, so that it shows up in the accounts.
@@ -160,7 +155,8 @@ async function selectList(
   context: SourceContext,
 ): Promise<string> {
   if (Object.keys(declared).length === 0) return '* exclude (file_row_number)';
-  const types = await columnTypes(place, file, context);
+  const found = await columnsOf(place, file, context);
+  const types = new Map(found.map(({ name, type }) => [name, type]));
   const list = Object.entries(declared).map(([name, type]) => {
     const quoted = quoteIdentifier(name);
     if (!types.has(name)) return `null::${type} as ${quoted}`;
@@ -169,63 +165,11 @@ async function selectList(
   return list.join(', ');
 }
 
-function rowGroups(place: string, file: FoundFile, context: SourceContext): Promise<RowGroup[]> {
-  return ask(
-    place,
-    file,
-    context,
-    (path) => `select any_value(row_group_num_rows)::double as rows, sum(total_compressed_size)::double as bytes,
-        sum(total_uncompressed_size)::double as unpacked
-      from parquet_metadata(${path}) group by row_group_id order by row_group_id`,
-  ) as Promise<unknown> as Promise<RowGroup[]>;
-}
-
-/** The columns of the file with their DuckDB types. */
-async function columnTypes(place: string, file: FoundFile, context: SourceContext): Promise<Map<string, string>> {
-  const found = await ask(
-    place,
-    file,
-    context,
-    (path) => `select column_name as name, column_type as type
-      from (describe select * from read_parquet(${path}, hive_partitioning = false))`,
-  );
-  const types = new Map(found.map(({ name, type }) => [String(name), String(type)]));
-  const renamed = await renamedColumn(place, file, [...types.keys()], context);
-  if (renamed) throw invalid(file, `has two columns whose names differ in capitals only: see "${renamed}"`);
-  const taken = [...types.keys()].find((name) => name.toLowerCase() === 'file_row_number');
-  if (taken) throw invalid(file, `has a column called "${taken}", as which DuckDB numbers rows: rename it`);
-  return types;
-}
-
-/**
- * DuckDB does not tell capitals from small letters, and puts a number behind the second of two such columns. Those that
- * may be one are held against the names in the file.
- */
-async function renamedColumn(place: string, file: FoundFile, names: readonly string[], context: SourceContext) {
-  const lower = new Set(names.map((name) => name.toLowerCase()));
-  const doubtful = names.filter((name) => lower.has(name.toLowerCase().replace(/_\d+$/, '')) && /_\d+$/.test(name));
-  if (doubtful.length === 0) return undefined;
-  const given = await ask(place, file, context, (path) => `select name from parquet_schema(${path})`);
-  const written = new Set(given.map(({ name }) => String(name)));
-  return doubtful.find((name) => !written.has(name));
-}
-
-async function ask(place: string, file: FoundFile, { duck }: SourceContext, query: (path: string) => string) {
+/** DuckDB has accepted the footer before. */
+function rowGroups(file: FoundFile, footer: Buffer): RowGroup[] {
   try {
-    return await duck.use((connection) => queryRows(connection, query(quotePath(place))));
+    return rowGroupsOf(footer);
   } catch (error) {
-    const isOther = error instanceof DrayageError && (error.transient || /permission denied/i.test(error.message));
-    if (isOther) throw locate(error, { file: file.path });
-    throw new DrayageError('SOURCE_INVALID', `The Parquet file cannot be read: ${(error as Error).message}`, {
-      where: { file: file.path },
-      hint: 'Mend or remove the file.',
-      cause: error,
-    });
+    throw unreadable(file, error);
   }
-}
-
-function invalid(file: FoundFile, problem: string): DrayageError {
-  return new DrayageError('SOURCE_INVALID', `${file.path} ${problem}`, {
-    hint: 'Replace the file, or leave it out of the path.',
-  });
 }

@@ -2,7 +2,7 @@ import { DrayageError } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/connection.ts';
 import { describe, rows } from '../duckdb/scan.ts';
 import { type DuckColumn, quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
-import { ROW } from '../model/source.ts';
+import { type OpenRelation, ROW } from '../model/source.ts';
 import type { SqlTransform } from '../model/transform.ts';
 
 /**
@@ -22,16 +22,22 @@ export interface Compiled {
 }
 
 /**
- * Makes `source` a view of the relation and finds out what the query gives.
- * @param relation as an open partition has it
- * @param text the transform; without one the relation is taken as it is
+ * Makes `source` a view of the partition's relation and finds out what the query gives.
+ * @param partition that is open
+ * @param written the transform; without one the relation is taken as it is
  * @throws TRANSFORM_INVALID
  */
-export async function compileSql(connection: DuckConnection, relation: string, text?: string): Promise<Compiled> {
-  if (text === undefined) {
-    const columns = await describe(connection, relation);
+export async function compileSql(
+  connection: DuckConnection,
+  partition: Pick<OpenRelation, 'relation' | 'columns'>,
+  written?: string,
+): Promise<Compiled> {
+  const { relation } = partition;
+  if (written === undefined) {
+    const columns = (await partition.columns?.()) ?? (await describe(connection, relation));
     return { query: relation, columns: columns.filter(({ name }) => name !== ROW), numbered: true };
   }
+  const text = bracketed(written);
   const row = quoteIdentifier(ROW);
   await rows(connection, `create or replace temp view source as select * exclude (${row}) from (${relation})`);
   const columns = await describe(connection, text).catch((error) => {
@@ -50,6 +56,12 @@ export async function compileSql(connection: DuckConnection, relation: string, t
     await rows(connection, `create or replace temp view source as select * exclude (${row}) from (${relation})`);
   }
   return { query: text, columns, numbered: false };
+}
+
+/** Without the semicolon that it may end with, and with an end to its last comment: it is going to stand in brackets. */
+function bracketed(text: string): string {
+  const bare = text.replace(/[;\s]+$/, '');
+  return /--[^\n]*$/.test(bare) ? `${bare}\n` : bare;
 }
 
 /**

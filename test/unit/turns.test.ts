@@ -28,3 +28,21 @@ test('nobody waits for ever, since the one whose turn it is may wait for him', a
   const late = await turns.take(0, memoryMb);
   expect(late.crowded).toBe(true);
 });
+
+test('of those that ask together the largest goes first, and who asks later waits for all of them', async () => {
+  const turns = new Turns();
+  const went: number[] = [];
+  const go = (needMb: number) => turns.alone(needMb, async () => void went.push(needMb));
+  const late: Promise<void>[] = [];
+  await Promise.all([go(10), go(30), turns.alone(20, async () => void late.push(go(40)))]);
+  await Promise.all(late);
+  expect(went).toEqual([30, 10, 40]);
+});
+
+test('what fails in its turn takes nobody else with it', async () => {
+  const turns = new Turns();
+  const fails = turns.alone(20, () => Promise.reject(new Error('broken')));
+  const works = turns.alone(10, async () => 'done');
+  await expect(fails).rejects.toThrow('broken');
+  expect(await works).toBe('done');
+});

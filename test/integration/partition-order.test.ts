@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
+
+const FILES = 60;
+const names = Array.from({ length: FILES }, (_, index) => `data/${String(index).padStart(3, '0')}.jsonl`);
+
+let at: Workspace;
+useWorkspace(async (workspace) => {
+  at = workspace;
+  for (const [index, name] of names.entries()) await at.project.write(name, `{"id":${index}}\n`);
+  await at.project.write('sql/targets/numbers.sql', 'create table numbers (id bigint)');
+  await at.project.write(
+    'jobs/numbers.ts',
+    `import { defineJob, files, table } from 'drayage';
+     export default defineJob({
+       name: 'numbers', description: 'Numbers', source: () => files('data', { columns: { id: 'bigint' } }),
+       targets: { numbers: table({ ddl: 'numbers.sql' }) },
+     });`,
+  );
+});
+
+test('partitions and their jobs come in the order of the source', async () => {
+  const { code } = await at.project.dray(['enqueue', 'numbers']);
+  expect(code).toBe(0);
+  const { pool } = at.database;
+  const partitions = await pool.query('select id::int, file from drayage.partitions order by id');
+  expect(partitions.rows.map(({ file }) => file)).toEqual(names);
+  // As pg-boss takes them: those of one moment as they lie.
+  const jobs = await pool.query(
+    `select (data ->> 'partition')::int as id from pgboss.job where name = 'drayage-partitions' order by created_on, ctid`,
+  );
+  expect(jobs.rows.map(({ id }) => id)).toEqual(partitions.rows.map(({ id }) => id));
+});
