@@ -113,7 +113,7 @@ async function produce(
 ): Promise<Enqueued> {
   return withSourceContext(services, signal, async (context) => {
     const columnsOf = await inspectSource(services.target as unknown as pg.ClientBase, prepared, context);
-    // A snapshot comes with locks, which nothing that is done to the tables before may have to wait for.
+    // Files may be looked at meanwhile; a snapshot comes with locks, which nothing that is done to the tables may have to wait for.
     const early = prepared.source.snapshot ? undefined : begun(prepared.source.enumerate(context));
     const prepareTables = async () => {
       const routes = await transaction(services.target, (client) =>

@@ -49,11 +49,8 @@ export async function compile(
   const relation = rows
     ? `select * from (${partition.relation}) where ${row} in (${rows.join(', ')})`
     : partition.relation;
-  const {
-    columns,
-    query: compiled,
-    numbered,
-  } = await compileSql(connection, { ...partition, relation }, textOf(transform));
+  const found = await compileSql(connection, { ...partition, relation }, textOf(transform));
+  const { columns, query: compiled, numbered } = found;
   const map = transform?.kind === 'batches' ? guarded(transform) : undefined;
   const { select, skipped } = arranged(columns);
   const expressions = select.map(({ name, expression }) => `${expression} as ${quoteIdentifier(name)}`);

@@ -32,6 +32,7 @@ export function embedded<Value>(source: Source<Value>, options: EmbeddedOptions<
   const identity = (fingerprint: string) => digest(fingerprint, options.url, options.model);
   return {
     description: source.description,
+    ...(source.snapshot ? { snapshot: source.snapshot } : {}),
     async *enumerate(context) {
       for await (const plan of source.enumerate(context)) {
         yield { ...plan, fingerprint: identity(plan.fingerprint) };

@@ -49,7 +49,8 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
     async open({ spec }, context) {
       const opened = await sources[String(spec.origin)]!.open(JSON.parse(String(spec.plan)), context);
       if (!('relation' in opened)) throw new Error(`${spec.origin} gives records`);
-      const { declared: _, unchecked: __, ...partition } = opened;
+      // What was known of the relation is not known of this one.
+      const { declared: _, unchecked: __, columns: ___, wide: ____, ...partition } = opened;
       return { ...partition, relation: `select ${spec.list}, ${quoteIdentifier(ROW)} from (${opened.relation})` };
     },
   };
