@@ -35,6 +35,7 @@ import { Pace } from './worker/pace.ts';
 const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
 const ROUTES_KEPT_MS = 1_000;
+
 /** Runs of which a worker remembers something. */
 const REMEMBERED = 100;
 
@@ -277,12 +278,11 @@ export class Executor {
     });
   }
 
-  /** Looked up anew every few seconds only: for small partitions that would take longer than the load. */
+  /** Looked up anew every second only: for small partitions that would take longer than the load. What is older goes. */
   #routesOf(run: number, prepared: PreparedJob): Promise<Route[]> {
     const known = this.#routes.get(run);
     // A run that is tried again may have another definition by now.
     if (known?.prepared === prepared && performance.now() < known.untilMs) return known.routes;
-    // Tables of very many columns take megabytes each.
     for (const [one, { untilMs }] of this.#routes) if (untilMs < performance.now()) this.#routes.delete(one);
     const routes = runRoutes(impatient(this.#services.target) as unknown as pg.ClientBase, prepared.targets, run);
     this.#routes.set(run, { prepared, routes, untilMs: performance.now() + ROUTES_KEPT_MS });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { writeNumbersJob } from '../helpers/numbers-job.ts';
 import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
 
 const FILES = 60;
@@ -8,15 +9,7 @@ let at: Workspace;
 useWorkspace(async (workspace) => {
   at = workspace;
   for (const [index, name] of names.entries()) await at.project.write(name, `{"id":${index}}\n`);
-  await at.project.write('sql/targets/numbers.sql', 'create table numbers (id bigint)');
-  await at.project.write(
-    'jobs/numbers.ts',
-    `import { defineJob, files, table } from 'drayage';
-     export default defineJob({
-       name: 'numbers', description: 'Numbers', source: () => files('data', { columns: { id: 'bigint' } }),
-       targets: { numbers: table({ ddl: 'numbers.sql' }) },
-     });`,
-  );
+  await writeNumbersJob(at);
 });
 
 test('partitions and their jobs come in the order of the source', async () => {

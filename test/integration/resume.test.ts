@@ -1,5 +1,6 @@
 import { rm, utimes } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { writeNumbersJob } from '../helpers/numbers-job.ts';
 import { useWorkspace, type Workspace } from '../helpers/workspace.ts';
 
 /** Runs whose producer did not come to its end; how that comes about is proved with real crashes. */
@@ -7,15 +8,7 @@ let at: Workspace;
 useWorkspace(async (workspace) => {
   at = workspace;
   for (const file of ['a', 'b']) await at.project.write(`data/${file}.jsonl`, `{"id":${file === 'a' ? 1 : 2}}\n`);
-  await at.project.write('sql/targets/numbers.sql', 'create table numbers (id bigint)');
-  await at.project.write(
-    'jobs/numbers.ts',
-    `import { defineJob, files, table } from 'drayage';
-     export default defineJob({
-       name: 'numbers', description: 'Numbers', source: () => files('data', { columns: { id: 'bigint' } }),
-       targets: { numbers: table({ ddl: 'numbers.sql' }) },
-     });`,
-  );
+  await writeNumbersJob(at);
 });
 
 /** As a producer leaves it that dies after its first transaction, which had one partition. */
