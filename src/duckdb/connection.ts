@@ -80,6 +80,11 @@ export class DuckConnection {
     }
   }
 
+  /** Ends a stream that nobody reads to its end: it would hold what it has unpacked until it is collected. */
+  async abandon(): Promise<void> {
+    if (this.#open) await duckdb.query(this.#connection, 'select 1').catch(() => undefined);
+  }
+
   interrupt(): void {
     if (this.#open) duckdb.interrupt(this.#connection);
   }

@@ -1,6 +1,5 @@
 import duckdb from '@duckdb/node-bindings';
 import { DrayageError } from '../base/errors.ts';
-import { sweepAll } from '../base/memory.ts';
 import { DuckConnection } from './connection.ts';
 import { Turn, Turns } from './turns.ts';
 import { quoteLiteral } from './types.ts';
@@ -32,9 +31,6 @@ const [GIVEN_BACK_MB, KEPT_MB] = [1, 12];
 /** How much more memory the next attempt gets when there was too little. */
 const GROWTH = 3;
 
-/** What a partition takes for it to be worth a collection of everything, which takes 20 milliseconds. */
-const SWEPT_MB = 64;
-
 /**
  * One DuckDB per process, in memory, without network and without extensions beyond those built in. An internal error
  * poisons a DuckDB instance for every later query, so the next connection after one gets a fresh instance.
@@ -44,7 +40,8 @@ export class Duck {
   #database: Promise<duckdb.Database> | undefined;
   #memoryMb: number;
   readonly #turns = new Turns();
-  #keeping = 0;
+  /** Free memory that is kept for somebody, in MB. */
+  readonly #kept: number[] = [];
   readonly #apart = new Map<string, { duck: Duck; users: number }>();
 
   constructor(options: DuckOptions) {
@@ -75,16 +72,7 @@ export class Duck {
     needMb: number,
     work: (connection: DuckConnection, turn: Turn) => Promise<Result>,
   ): Promise<Result> {
-    const turn = new Turn(
-      this.#turns,
-      needMb,
-      () => this.#memoryMb,
-      () => {
-        // Until it is collected, a result holds what its last row group took.
-        if (needMb > SWEPT_MB) sweepAll(0);
-        return this.letGo();
-      },
-    );
+    const turn = new Turn(this.#turns, needMb, this);
     const memoryMb = this.#memoryMb;
     try {
       return await this.use(async (connection) => {
@@ -133,17 +121,30 @@ export class Duck {
    * system and coming from there again, which takes a third of the time.
    */
   async keepingMemory<Result>(work: () => Promise<Result>): Promise<Result> {
-    const keep = (mb: number) =>
-      this.use((connection) =>
-        connection.execute(`set global allocator_bulk_deallocation_flush_threshold = '${mb}MB'`),
-      ).catch(() => undefined);
-    if (++this.#keeping === 1) await keep(KEPT_MB);
+    await this.keep(KEPT_MB);
     try {
       return await work();
     } finally {
-      if (--this.#keeping === 0) await keep(GIVEN_BACK_MB);
-      await this.letGo();
+      await this.keepNoMore(KEPT_MB);
     }
+  }
+
+  /** Begins to keep so much of what is free, until `keepNoMore`. */
+  async keep(mb: number): Promise<void> {
+    this.#kept.push(mb);
+    await this.#settleKept();
+  }
+
+  async keepNoMore(mb: number): Promise<void> {
+    this.#kept.splice(this.#kept.indexOf(mb), 1);
+    await this.#settleKept();
+    await this.letGo();
+  }
+
+  async #settleKept(): Promise<void> {
+    const mb = Math.max(GIVEN_BACK_MB, ...this.#kept);
+    const set = `set global allocator_bulk_deallocation_flush_threshold = '${mb}MB'`;
+    await this.use((connection) => connection.execute(set)).catch(() => undefined);
   }
 
   /** The allocator holds on to what is free in each thread; setting the limit makes it let go. */

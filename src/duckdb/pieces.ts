@@ -3,7 +3,7 @@ import { makeSchema, type RecordBatch, type Schema } from '../arrow/batch.ts';
 import { DrayageError } from '../base/errors.ts';
 import { chunkToBatch } from './chunk.ts';
 import type { DuckConnection } from './connection.ts';
-import { Scratch } from './scratch.ts';
+import type { Scratch } from './scratch.ts';
 import { arrowField, typeText } from './types.ts';
 
 /** A chunk of the result, copied out of DuckDB. */
@@ -13,6 +13,8 @@ export interface Piece {
   complete: boolean;
   /** What the batch takes. */
   bytes: number;
+  /** What the chunk takes until it is collected. */
+  left: number;
 }
 
 /** Copies every chunk as soon as it is there: what lives for longer than a moment is not collected for a long time. */
@@ -20,23 +22,15 @@ export class Pieces {
   readonly #connection: DuckConnection;
   readonly #result: duckdb.Result;
   readonly #schema: Schema;
-  readonly #keepIn: ((piece: number) => Scratch) | undefined;
-  /** Whether there is a row behind the last one. */
+  readonly #lend: (piece: number) => Scratch;
   readonly #ended: boolean;
-  /** One for the piece in use, one for the piece ahead. */
-  readonly #scratches = [new Scratch(), new Scratch()];
   #count = 0;
 
-  /** @param keepIn what a batch lies in that stays good, by its place; undefined when it is good until the next one but one */
-  constructor(
-    connection: DuckConnection,
-    result: duckdb.Result,
-    keepIn: ((piece: number) => Scratch) | undefined,
-    ended: boolean,
-  ) {
+  /** @param lend gives what a batch is to lie in, by its place @param ended whether there is a row behind the last one */
+  constructor(connection: DuckConnection, result: duckdb.Result, lend: (piece: number) => Scratch, ended: boolean) {
     this.#connection = connection;
     this.#result = result;
-    this.#keepIn = keepIn;
+    this.#lend = lend;
     this.#ended = ended;
     this.#schema = resultSchema(resultColumns(result).slice(0, ended ? -1 : undefined));
   }
@@ -53,20 +47,14 @@ export class Pieces {
   }
 
   #copy(chunk: duckdb.DataChunk): Piece {
-    const place = this.#count++;
-    const scratch = this.#keepIn?.(place) ?? this.#scratches[place % 2]!;
-    if (!this.#keepIn) scratch.reset();
-    const before = scratch.bytesInUse;
+    const scratch = this.#lend(this.#count++);
+    const { bytesInUse, bytesBorrowed } = scratch;
     const complete = this.#ended && holdsEnd(chunk, this.#schema.fields.length);
     const rows = duckdb.data_chunk_get_size(chunk) - (complete ? 1 : 0);
     const batch = rows > 0 ? chunkToBatch(chunk, rows, this.#schema, scratch) : undefined;
     release(chunk);
-    return { batch, complete, bytes: scratch.bytesInUse - before };
-  }
-
-  /** Gives back what the batches lay in, unless they are kept. */
-  dispose(): void {
-    for (const scratch of this.#scratches) scratch.dispose();
+    const [bytes, left] = [scratch.bytesInUse - bytesInUse, scratch.bytesBorrowed - bytesBorrowed];
+    return { batch, complete, bytes, left };
   }
 }
 

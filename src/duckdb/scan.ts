@@ -7,62 +7,106 @@ import { duckColumn } from './column.ts';
 import type { DuckConnection } from './connection.ts';
 import { END, type Piece, Pieces, type ResultColumn, resultColumns, resultSchema } from './pieces.ts';
 import { Scratch } from './scratch.ts';
+import type { Turn } from './turns.ts';
 import { type DuckColumn, NULL_TYPE } from './types.ts';
 
-export interface ScanOptions {
-  /** Interrupts the query. */
-  signal?: AbortSignal;
-  /** Whether batches stay good after the next one was asked for; costs memory of their own. */
-  keep?: boolean;
-  params?: Params;
+/** Rows that are read one part after the other. */
+export interface Part {
+  sql: string;
+  params?: Params | undefined;
   /** How many rows there are, when that is known. */
   rows?: number | undefined;
 }
 
+export interface ScanOptions extends Omit<Part, 'sql'> {
+  /** Interrupts the query. */
+  signal?: AbortSignal | undefined;
+  /** Whether batches stay good after the next one was asked for; costs memory of their own. */
+  keep?: boolean;
+  /** Queries that together give the same rows and are run in its place: what one of them took is there for the next. */
+  parts?: readonly Part[] | undefined;
+  /** Taken for each part, and given back as soon as it is read, which is before its last batch has been worked on. */
+  turn?: Pick<Turn, 'take' | 'giveBack'> | undefined;
+}
+
 /**
  * Runs a query and yields its result in batches of up to 2,048 rows, one read ahead.
- *
- * A stream of DuckDB's that fails half-way ends like one that is complete, and the bindings do not tell them apart. So
- * unless it is known how many rows there are, one is put behind the last that says it was the last. When rows are
- * missing, the query is asked what is wrong.
  * @throws TYPE_UNMAPPED when a column of the result is of a type that no batch can hold
  */
 export async function* scan(
   connection: DuckConnection,
   sql: string,
-  { signal, keep = false, params, rows }: ScanOptions = {},
+  { signal, keep = false, params, rows, parts = [{ sql, params, rows }], turn }: ScanOptions = {},
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const interrupt = () => connection.interrupt();
   signal?.throwIfAborted();
   signal?.addEventListener('abort', interrupt, { once: true });
+  // One for the batch in use, one for the batch ahead.
+  const scratches = [new Scratch(), new Scratch()];
+  const lend = () => {
+    if (keep) return new Scratch();
+    scratches.reverse();
+    scratches[0]!.reset();
+    return scratches[0]!;
+  };
+  const pieces = readParts(connection, parts, lend, { signal, turn });
+  const next = async () => (await pieces.next()).value;
   let ahead: Promise<Piece | undefined> | undefined;
-  let pieces: Pieces | undefined;
   try {
-    const ended = `select *, false as ${END} from (${sql}) union all by name select true as ${END}`;
-    const result = await connection.stream(rows === undefined ? ended : sql, params);
-    pieces = new Pieces(connection, result, keep ? () => new Scratch() : undefined, rows === undefined);
     const sweeper = new Sweeper();
-    let read = 0;
-    let complete = false;
-    ahead = pieces.next();
+    ahead = next();
     for (let piece = await ahead; piece; piece = await ahead) {
-      sweeper.done(piece.bytes);
-      ahead = pieces.next();
-      read += piece.batch?.numRows ?? 0;
-      complete = piece.complete;
+      sweeper.done(piece.left);
+      ahead = next();
       if (piece.batch) yield piece.batch;
     }
-    signal?.throwIfAborted();
-    if (complete || read === rows) return;
-    const failure = await connection.diagnose(sql, params, read);
-    if (failure) throw failure;
   } finally {
     signal?.removeEventListener('abort', interrupt);
     // A fetch under way uses the connection; its outcome no longer matters to anyone.
     await ahead?.catch(() => undefined);
-    pieces?.dispose();
+    await pieces.return(undefined);
+    for (const scratch of scratches) scratch.dispose();
     sweepAll();
   }
+}
+
+/**
+ * The results of one query after the other. A stream of DuckDB's that fails half-way ends like one that is complete, and
+ * the bindings do not tell them apart. So unless it is known how many rows there are, one is put behind the last that says
+ * it was the last. When rows are missing, the query is asked what is wrong.
+ */
+async function* readParts(
+  connection: DuckConnection,
+  parts: readonly Part[],
+  lend: () => Scratch,
+  { signal, turn }: Pick<ScanOptions, 'signal' | 'turn'>,
+): AsyncGenerator<Piece, undefined, undefined> {
+  let isOpen = false;
+  try {
+    for (const { sql, params, rows } of parts) {
+      await turn?.take();
+      const marked = `select *, false as ${END} from (${sql}) union all by name select true as ${END}`;
+      const result = await connection.stream(rows === undefined ? marked : sql, params);
+      isOpen = true;
+      const pieces = new Pieces(connection, result, lend, rows === undefined);
+      let read = 0;
+      let complete = false;
+      for (let piece = await pieces.next(); piece; piece = await pieces.next()) {
+        read += piece.batch?.numRows ?? 0;
+        complete = piece.complete;
+        yield piece;
+      }
+      isOpen = false;
+      signal?.throwIfAborted();
+      const failure = complete || read === rows ? undefined : await connection.diagnose(sql, params, read);
+      if (failure) throw failure;
+      void turn?.giveBack();
+    }
+  } finally {
+    if (isOpen) await connection.abandon();
+    void turn?.giveBack();
+  }
+  return undefined;
 }
 
 /** Runs a statement of any kind. @returns a small result as objects; integers of 64 bits come as bigint */

@@ -15,6 +15,8 @@ export class Scratch {
   #borrowed: ArrayBuffer[] = [];
   /** Bytes taken and borrowed since the last `reset`. */
   bytesInUse = 0;
+  /** Those of them that are copies which the bindings have made. */
+  bytesBorrowed = 0;
   readonly #packs: boolean;
   /** What is left of the latest block. */
   #block = new Uint8Array();
@@ -28,6 +30,7 @@ export class Scratch {
   reset(): void {
     this.#next = 0;
     this.bytesInUse = 0;
+    this.bytesBorrowed = 0;
     for (const buffer of this.#borrowed) giveBack(buffer);
     this.#borrowed = [];
     this.#block = new Uint8Array();
@@ -42,15 +45,15 @@ export class Scratch {
 
   /** Takes over a copy that the bindings have made, to give its memory back at the next `reset`. */
   borrow<Bytes extends Uint8Array>(copy: Bytes): Bytes {
+    this.bytesInUse += copy.byteLength;
+    this.bytesBorrowed += copy.byteLength;
     if (this.#packs) return this.#pack(copy) as Bytes;
     this.#borrowed.push(copy.buffer as ArrayBuffer);
-    this.bytesInUse += copy.byteLength;
     return copy;
   }
 
   #pack(copy: Uint8Array): Uint8Array {
     const { length } = copy;
-    this.bytesInUse += length;
     if (this.#block.length < length) {
       const buffer = new ArrayBuffer(Math.max(BLOCK_BYTES, length));
       this.#borrowed.push(buffer);

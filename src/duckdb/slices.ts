@@ -129,7 +129,7 @@ async function readSlice(
     for (let piece = await pieces.next(); piece; piece = await pieces.next()) {
       if (!piece.batch) continue;
       windowAt(place++).add(slice, piece.batch);
-      sweeper.done(piece.bytes);
+      sweeper.done(piece.left);
       bytes += piece.bytes;
       read += piece.batch.numRows;
     }

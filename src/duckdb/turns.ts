@@ -1,4 +1,4 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 
 /** A partition that is being read. */
 export interface Reading {
@@ -11,38 +11,52 @@ export interface Reading {
 const LARGE_MB = 16;
 
 /**
- * How long a partition waits. Who waits may have locked rows of a table that the one whose turn it is wants, of which
- * Postgres sees only half: sooner short of memory than at a standstill.
+ * How long a partition waits: for its first turn, and for later ones. Who waits may have locked rows of a table that the one
+ * whose turn it is wants, of which Postgres sees only half: sooner short of memory than at a standstill. Who has read
+ * before has locked some for sure.
  */
-const PATIENCE_MS = 60_000;
+const [PATIENCE_MS, LATER_PATIENCE_MS] = [60_000, 5_000];
+
+interface Waiting {
+  needMb: number;
+  memoryMb: () => number;
+  admit: () => void;
+}
 
 /** Which partitions are read side by side, and which wait for their turn, because they share what memory there is. */
 export class Turns {
   /** How many may be read at a time, whatever they are known to need. */
   sideBySide = Number.POSITIVE_INFINITY;
   readonly #readings = new Set<Reading>();
-  readonly #patienceMs: number;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #asking: { needMb: number; begin: () => Promise<void> }[] = [];
   #alone: Promise<void> = Promise.resolve();
 
-  constructor(patienceMs = PATIENCE_MS) {
-    this.#patienceMs = patienceMs;
-  }
-
   /**
-   * Waits until there is room.
+   * Waits until there is room, and until those have had their turn that have waited for longer.
    * @param needMb what the partition is known to take; 0 when nothing is known
    * @param memoryMb what there is
+   * @param patienceMs after which it is its turn in any case
    */
-  async take(needMb: number, memoryMb: () => number): Promise<Reading> {
-    const untilMs = performance.now() + this.#patienceMs;
-    while (!this.#hasRoom(needMb, memoryMb())) {
-      const leftMs = untilMs - performance.now();
-      if (leftMs <= 0) break;
-      const turn = new Promise<void>((resolve) => this.#waiting.push(resolve));
-      await Promise.race([turn, sleep(leftMs, undefined, { ref: false })]);
-    }
+  async take(needMb: number, memoryMb: () => number, patienceMs = PATIENCE_MS): Promise<Reading> {
+    const isNext = needMb <= LARGE_MB || this.#waiting.length === 0;
+    if (isNext && this.#hasRoom(needMb, memoryMb())) return this.#begin(needMb);
+    const { promise, resolve } = Promise.withResolvers<Reading>();
+    const waiting: Waiting = {
+      needMb,
+      memoryMb,
+      admit: () => {
+        clearTimeout(impatience);
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        resolve(this.#begin(needMb));
+      },
+    };
+    const impatience = setTimeout(waiting.admit, patienceMs).unref();
+    this.#waiting.push(waiting);
+    return promise;
+  }
+
+  #begin(needMb: number): Reading {
     const reading = { needMb, crowded: false };
     this.#readings.add(reading);
     if (this.#readings.size > 1) for (const one of this.#readings) one.crowded = true;
@@ -69,9 +83,7 @@ export class Turns {
 
   giveBack(reading: Reading): void {
     this.#readings.delete(reading);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    for (const { needMb, memoryMb, admit } of [...this.#waiting]) if (this.#hasRoom(needMb, memoryMb())) admit();
   }
 
   #hasRoom(needMb: number, memoryMb: number): boolean {
@@ -82,25 +94,32 @@ export class Turns {
   }
 }
 
+/** The memory that partitions share. */
+export interface Memory {
+  readonly memoryMb: number;
+  /** Begins to keep so much of what is free, in MB, for who needs it again and again; until `keepNoMore`. */
+  keep(mb: number): Promise<void>;
+  keepNoMore(mb: number): Promise<void>;
+  /** Has what is free given back to the system. */
+  letGo(): Promise<void>;
+}
+
 /** The turn of one partition, which it takes whenever it reads, and gives back as soon as it has read. */
 export class Turn {
   readonly #turns: Turns;
   readonly #needMb: number;
-  readonly #memoryMb: () => number;
-  readonly #empty: () => Promise<void>;
+  readonly #memory: Memory;
   #reading: Reading | undefined;
+  #patienceMs: number | undefined;
   #crowded = false;
+  #keeps = false;
+  #settled: Promise<void> = Promise.resolve();
 
-  /**
-   * @param needMb what the partition is known to take; 0 when nothing is known
-   * @param memoryMb what there is
-   * @param empty has what was held given back to the system, before the next one's turn
-   */
-  constructor(turns: Turns, needMb: number, memoryMb: () => number, empty: () => Promise<void>) {
+  /** @param needMb what the partition is known to take; 0 when nothing is known */
+  constructor(turns: Turns, needMb: number, memory: Memory) {
     this.#turns = turns;
     this.#needMb = needMb;
-    this.#memoryMb = memoryMb;
-    this.#empty = empty;
+    this.#memory = memory;
   }
 
   /** Whether another partition was read at the same time. */
@@ -114,16 +133,21 @@ export class Turn {
   }
 
   async take(): Promise<void> {
-    this.#reading ??= await this.#turns.take(this.#needMb, this.#memoryMb);
+    this.#reading ??= await this.#turns.take(this.#needMb, () => this.#memory.memoryMb, this.#patienceMs);
+    this.#patienceMs = LATER_PATIENCE_MS;
   }
 
-  /** Does nothing when it is not one's turn. */
-  async giveBack(): Promise<void> {
+  /** Does nothing when it is not one's turn. Nobody has to wait for it but who is done with the partition. */
+  giveBack(): Promise<void> {
     const reading = this.#reading;
-    if (!reading) return;
     this.#crowded = this.crowded;
     this.#reading = undefined;
-    if (this.#needMb > LARGE_MB) await this.#empty();
+    if (reading) this.#settled = this.#passOn(reading);
+    return this.#settled;
+  }
+
+  async #passOn(reading: Reading): Promise<void> {
+    if (this.#needMb > LARGE_MB && !this.#keeps) await this.#memory.letGo();
     this.#turns.giveBack(reading);
   }
 
@@ -133,7 +157,20 @@ export class Turn {
     try {
       yield* items();
     } finally {
-      await this.giveBack();
+      void this.giveBack();
+    }
+  }
+
+  /** Reads what takes several turns, each of which needs the memory that the one before it has given back. */
+  async *keeping<Item>(items: () => AsyncIterable<Item>): AsyncGenerator<Item, void, undefined> {
+    await this.#memory.keep(this.#needMb);
+    this.#keeps = true;
+    try {
+      yield* items();
+    } finally {
+      this.#keeps = false;
+      const kept = this.#memory.keepNoMore(this.#needMb);
+      this.#settled = Promise.all([this.#settled, kept]).then(() => undefined);
     }
   }
 }

@@ -49,7 +49,7 @@ export interface PartitionPlan {
   /** Why it cannot be read, when that is known already: the partition then fails, and the others go on. */
   problem?: DrayageError;
   /** What the source needs to find it again; kept as JSON. */
-  spec: Record<string, string | number>;
+  spec: Record<string, string | number | readonly number[]>;
 }
 
 /** Only these rows or records, by their numbers. */
@@ -102,6 +102,8 @@ export interface OpenRelation extends Open {
   unchecked?(): Promise<Unchecked | undefined>;
   /** How many rows it has, when that is known before they are read. */
   rows?: number;
+  /** Relations that give the same rows, to be read one after the other: one at once would take more memory. */
+  parts?: readonly { relation: string; rows: number }[];
   /** The same, where it has so many columns that a few should be read at a time. */
   wide?: WideRows;
   /** What DuckDB takes to read it, as far as that is known. */
@@ -110,6 +112,12 @@ export interface OpenRelation extends Open {
   declared?: Readonly<Record<string, string>>;
   /** Unreadable rows; they are left out of the relation. */
   faults(): AsyncIterable<SourceFault>;
+}
+
+/** The same partition as another relation, of which nothing is known any more but how many rows it has. */
+export function madeOf(opened: OpenRelation, relation: string): OpenRelation {
+  const { columns: _, unchecked: __, parts: ___, wide: ____, declared: _____, ...kept } = opened;
+  return { ...kept, relation };
 }
 
 /**

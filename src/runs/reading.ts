@@ -59,10 +59,12 @@ export async function compile(
   // Every value of every row, as it is.
   const whole = !transform && !rows && select.length === columns.length;
   const inPlace = asTheyAre && whole && select.every(({ name }, index) => name === columns[index]!.name);
-  const query = inPlace ? compiled : `select ${list}${numbered ? `, ${row}` : ''} from (${compiled})`;
+  const queryOf = (from: string) => (inPlace ? from : `select ${list}${numbered ? `, ${row}` : ''} from (${from})`);
+  const query = queryOf(compiled);
   const positions = select.map((_, position) => position);
 
-  const { rows: known, wide } = transform || rows ? {} : partition;
+  const { rows: known, wide, parts: some } = transform || rows ? {} : partition;
+  const parts = some?.map((part) => ({ sql: queryOf(part.relation), rows: part.rows }));
 
   async function* batches(keep: boolean, mayUndo = false): AsyncGenerator<SourceBatch> {
     const unchecked = mayUndo && whole ? await partition.unchecked?.() : undefined;
@@ -88,7 +90,8 @@ export async function compile(
   }
 
   async function* scanned(keep: boolean, until: AbortSignal): AsyncGenerator<SourceBatch> {
-    for await (const batch of turn.over(() => scan(connection, query, { signal: until, keep, rows: known }))) {
+    const read = () => scan(connection, query, { signal: until, keep, rows: known, parts, turn });
+    for await (const batch of parts ? turn.keeping(read) : read()) {
       const rowNumbers = numbered ? (batch.data.children.at(-1)!.values as BigInt64Array) : undefined;
       const selected: RecordBatch = rowNumbers && map ? batch.selectAt(positions) : batch;
       const result = map ? await map(selected) : selected;

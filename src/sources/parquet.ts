@@ -29,7 +29,7 @@ export const parquet: FileFormat = {
       const shape = digest(JSON.stringify(types), JSON.stringify(columns));
       const mostBytes = types.length < WIDE_COLUMNS ? partitionBytes : Math.min(partitionBytes, WIDE_BYTES);
       const fileRows = groups.reduce((sum, group) => sum + group.rows, 0);
-      for (const { first, last, bytes, unpacked, largest } of packGroups(groups, partitionRows, mostBytes)) {
+      for (const { first, last, bytes, unpacked, largest, parts } of packGroups(groups, partitionRows, mostBytes)) {
         const key = `${file.path}#rows=${first}-${last}`;
         yield {
           key,
@@ -41,6 +41,7 @@ export const parquet: FileFormat = {
           spec: {
             ...pinsOf(file),
             ...{ first, last, fileRows, unpacked, largest, columns: types.length, footer: footerBytes.length },
+            ...(largest >= LARGE_BYTES && parts.length > 1 ? { parts: parts.map(({ rows }) => rows) } : {}),
           },
         };
       }
@@ -50,7 +51,7 @@ export const parquet: FileFormat = {
   },
 
   async open(file, spec, { columns }, context) {
-    const { first, last, fileRows, unpacked, largest } = spec as unknown as Range;
+    const { first, last, fileRows, unpacked, largest, parts } = spec as unknown as Range;
     const place = await placeOf(file, Number(spec.footer), context);
     try {
       const list = await selectList(place.path, file, columns, context);
@@ -60,16 +61,20 @@ export const parquet: FileFormat = {
       const isWide = asItIs && Number(spec.columns) >= WIDE_COLUMNS;
       const { sparse } = place;
       // Without a filter there is one chunk less of every column in memory.
-      const where = last - first + 1 === fileRows ? '' : ` where file_row_number between ${first - 1} and ${last - 1}`;
+      const whereOf = (from: number, to: number) =>
+        to - from + 1 === fileRows ? '' : ` where file_row_number between ${from - 1} and ${to - 1}`;
+      const where = whereOf(first, last);
+      const relation = `select ${list}, ${number} as ${quoteIdentifier(ROW)} from ${scan(quotePath(place.path))}`;
       const fill = async (query: string, connection: DuckConnection) =>
         sparse!.fill(await neededRanges(connection, query, sparse!.path, { first, last }));
       return {
-        relation: `select ${list}, ${number} as ${quoteIdentifier(ROW)} from ${scan(quotePath(place.path))}${where}`,
+        relation: relation + where,
         ...(asItIs ? { columns: () => columnsOf(place.path, file, context) } : {}),
         ...(isWide
           ? { wide: { from: scan('$1') + where, params: [pathPattern(place.path)], first, rows: last - first + 1 } }
           : {}),
         rows: last - first + 1,
+        ...(parts && !isWide ? { parts: partsOf(parts, first, (from, to) => relation + whereOf(from, to)) } : {}),
         memoryBytes: isWide ? unpacked : ROW_GROUPS_HELD * largest,
         ...(sparse ? { prepare: fill } : {}),
         async *faults() {},
@@ -102,6 +107,9 @@ async function placeOf(file: FoundFile, footer: Buffer | number, { disk, signal 
 /** From how many columns on a few of them are read at a time, and what a partition of them aims at, since it is held. */
 const [WIDE_COLUMNS, WIDE_BYTES] = [400, 32e6];
 
+/** Row groups of so many bytes, unpacked, are read each by itself. */
+const LARGE_BYTES = 24e6;
+
 /** Until the first rows of a row group have been worked on, DuckDB has the one before it in memory, too. */
 const ROW_GROUPS_HELD = 2;
 
@@ -114,6 +122,8 @@ interface Range {
   /** Bytes, when they are worked on: of all of its row groups, and of the largest. */
   unpacked: number;
   largest: number;
+  /** Rows of the row groups, or of several small ones, that are read together. */
+  parts?: readonly number[];
 }
 
 /**
@@ -127,7 +137,11 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
   // Rows and bytes count alike: each group's share of the whole is the larger of its two shares.
   const share = (group: RowGroup) => Math.max(group.rows / (rows || 1), group.unpacked / (bytes || 1));
   const whole = groups.reduce((sum, group) => sum + share(group), 0);
-  let range = { first: 1, last: 0, bytes: 0, unpacked: 0, largest: 0 };
+  const begin = (last: number) => ({
+    ...{ first: last + 1, last, bytes: 0, unpacked: 0, largest: 0 },
+    parts: [] as { rows: number; unpacked: number }[],
+  });
+  let range = begin(0);
   let taken = 0;
   let cuts = 1;
   for (const group of groups) {
@@ -135,16 +149,33 @@ function* packGroups(groups: readonly RowGroup[], partitionRows: number, partiti
     const beyond = taken + share(group) / 2 > (whole * cuts) / wanted;
     if (beyond && range.last >= range.first) {
       yield range;
-      range = { first: range.last + 1, last: range.last, bytes: 0, unpacked: 0, largest: 0 };
+      range = begin(range.last);
     }
     while (taken + share(group) / 2 > (whole * cuts) / wanted) cuts++;
     range.last += group.rows;
     range.bytes += group.bytes;
     range.unpacked += group.unpacked;
     range.largest = Math.max(range.largest, group.unpacked);
+    const part = range.parts.at(-1);
+    if (!part || part.unpacked + group.unpacked > LARGE_BYTES) {
+      range.parts.push({ rows: group.rows, unpacked: group.unpacked });
+    } else {
+      part.rows += group.rows;
+      part.unpacked += group.unpacked;
+    }
     taken += share(group);
   }
   yield range;
+}
+
+/** @param rows of each part @param first of the first one @param relationOf the rows from one to another, in the file */
+function partsOf(rows: readonly number[], first: number, relationOf: (from: number, to: number) => string) {
+  let next = first;
+  return rows.map((count) => {
+    const from = next;
+    next += count;
+    return { relation: relationOf(from, next - 1), rows: count };
+  });
 }
 
 /** What is selected of the file. Only declared columns have to be held against those that it has. */

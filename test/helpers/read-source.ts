@@ -1,7 +1,10 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { scan } from '../../src/duckdb/scan.ts';
+import { expect } from 'vitest';
+import type { DuckConnection } from '../../src/duckdb/connection.ts';
+import { describe, rows, scan } from '../../src/duckdb/scan.ts';
+import type { DuckColumn } from '../../src/duckdb/types.ts';
 import {
   type OpenRelation,
   type PartitionPlan,
@@ -54,17 +57,40 @@ export async function readPlan(source: Source, plan: PartitionPlan, context: Sou
   try {
     const query = `${select} from (${opened.relation})`;
     await opened.prepare?.(query, connection);
-    const rows: Row[] = [];
+    const found: Row[] = [];
     for await (const batch of scan(connection, query, { signal: context.signal, keep: true })) {
-      for (let index = 0; index < batch.numRows; index++) rows.push({ ...batch.get(index)!.toJSON() });
+      for (let index = 0; index < batch.numRows; index++) found.push({ ...batch.get(index)!.toJSON() });
     }
+    await assertKnown(opened, connection);
     const faults: SourceFault[] = await Array.fromAsync(opened.faults());
     await opened.assertUnchanged();
-    return { rows, faults };
+    return { rows: found, faults };
   } finally {
     connection.close();
     await opened.close();
   }
+}
+
+/** That what a relation says of itself is so: others go by it and do not look. */
+async function assertKnown({ relation, columns, parts, rows: known }: OpenRelation, connection: DuckConnection) {
+  const shapes = (found: readonly DuckColumn[]) => found.map(({ name, type }) => ({ name, type }));
+  if (columns) {
+    const described = shapes(await describe(connection, relation));
+    expect(shapes(await columns())).toEqual(described.filter(({ name }) => name !== ROW));
+  }
+  const count = async (of: string) => {
+    const [found] = await rows(connection, `select count(*) as n, min("${ROW}") as first from (${of})`);
+    return { rows: Number(found!.n), first: Number(found!.first) };
+  };
+  if (known === undefined) return;
+  const whole = await count(relation);
+  expect(whole.rows).toBe(known);
+  let next = whole.first;
+  for (const part of parts ?? []) {
+    expect(await count(part.relation)).toEqual({ rows: part.rows, first: next });
+    next += part.rows;
+  }
+  if (parts) expect(next).toBe(whole.first + known);
 }
 
 /** All rows of a source in the order of its partitions, without their numbers. */

@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import type { DuckConnection } from '../../src/duckdb/connection.ts';
 import { Duck } from '../../src/duckdb/instance.ts';
-import { scan } from '../../src/duckdb/scan.ts';
-import { createDuck } from '../helpers/duck.ts';
+import { rows, scan } from '../../src/duckdb/scan.ts';
+import { createDuck, writeParquet } from '../helpers/duck.ts';
 
 const duck = createDuck();
 afterAll(() => duck.close());
@@ -23,6 +27,26 @@ test('a scan of long texts frees each chunk as it goes', async () => {
   const { bytes, mostMb } = await read();
   expect(bytes).toBeGreaterThan(400e6);
   expect(mostMb).toBeLessThan(150);
+});
+
+test('a scan that is given up lets go of what it had unpacked', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'drayage-scan-'));
+  const file = join(folder, 'texts.parquet');
+  await writeParquet(duck, `select repeat(md5(i::varchar), 64) as a from range(20000) t(i)`, file, 20_000);
+  const own = new Duck({ memoryMb: 256, threads: 1, spillDirectory: '' });
+  const held = async (connection: DuckConnection) => {
+    const [found] = await rows(connection, 'select sum(memory_usage_bytes)::bigint as bytes from duckdb_memory()');
+    return Number(found!.bytes) / 1e6;
+  };
+  await own.useInTurn(0, async (connection) => {
+    for await (const _ of scan(connection, `select * from '${file}'`, { rows: 20_000 })) {
+      expect(await own.use(held)).toBeGreaterThan(20);
+      break;
+    }
+    expect(await own.use(held)).toBeLessThan(1);
+  });
+  await own.close();
+  await rm(folder, { recursive: true });
 });
 
 test('large partitions wait for each other, and small ones for nobody', async () => {

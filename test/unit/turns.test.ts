@@ -21,11 +21,29 @@ test('one that takes all there is has its turn when it is alone', async () => {
   await new Turns().take(1_000, memoryMb);
 });
 
+test('who gives back and asks again goes behind those who wait, and small ones wait for nobody', async () => {
+  const turns = new Turns();
+  const went: string[] = [];
+  const go = async (name: string) => {
+    for (let part = 0; part < 3; part++) {
+      const reading = await turns.take(80, memoryMb);
+      went.push(name);
+      turns.giveBack(reading);
+    }
+  };
+  const held = await turns.take(80, memoryMb);
+  const both = [go('one'), go('other')];
+  await turns.take(10, memoryMb);
+  turns.giveBack(held);
+  await Promise.all(both);
+  expect(went).toEqual(['one', 'other', 'one', 'other', 'one', 'other']);
+});
+
 test('nobody waits for ever, since the one whose turn it is may wait for him', async () => {
-  const turns = new Turns(10);
+  const turns = new Turns();
   turns.sideBySide = 1;
   await turns.take(0, memoryMb);
-  const late = await turns.take(0, memoryMb);
+  const late = await turns.take(0, memoryMb, 10);
   expect(late.crowded).toBe(true);
 });
 

@@ -6,21 +6,23 @@ const REPLACEMENT = Buffer.from('\ufffd');
 /** An escaped NUL in JSON, behind an even number of backslashes. */
 export const ESCAPED_NUL = /(?<!\\)((?:\\\\)*)\\u0000/;
 
+/** Looks at dozens of bytes at a time, which the method that a Uint8Array has of its own does not. */
+export function holdsNul(bytes: Uint8Array): boolean {
+  return Buffer.prototype.includes.call(bytes, 0);
+}
+
 /** Texts without NUL characters: stripped, or replaced by U+FFFD. @param json whether they hide in escapes too */
 export function withoutNul(replace: boolean, json: boolean): Change {
   const replacement = replace ? REPLACEMENT : Buffer.alloc(0);
   const clean = (bytes: Uint8Array): Buffer | undefined => {
-    const raw = bytes.includes(0) ? withoutRaw(bytes, replacement) : Buffer.from(bytes);
+    const raw = holdsNul(bytes) ? withoutRaw(bytes, replacement) : Buffer.from(bytes);
     const escaped = json && raw.includes('\\u0000');
-    if (!escaped) return raw.length === bytes.length && !bytes.includes(0) ? undefined : raw;
+    if (!escaped) return raw.length === bytes.length && !holdsNul(bytes) ? undefined : raw;
     return Buffer.from(raw.toString('utf8').replaceAll(new RegExp(ESCAPED_NUL, 'g'), `$1${replace ? '\\ufffd' : ''}`));
   };
   return (data, lost) => {
     const bytes: Uint8Array = data.values.subarray(data.valueOffsets[0], data.valueOffsets[data.length]);
-    if (
-      !bytes.includes(0) &&
-      !(json && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('\\u0000'))
-    ) {
+    if (!holdsNul(bytes) && !(json && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('\\u0000'))) {
       return data;
     }
     const texts = Array.from({ length: data.length }, (_, row) => {

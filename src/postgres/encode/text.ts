@@ -3,7 +3,9 @@ import type { Data } from '../../arrow/batch.ts';
 import { bytesOf, hasNulls, isValid, maskAt, textOf } from '../../arrow/cells.ts';
 import { copyShort, viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
+
 import { type ColumnEncoder, type Report, writeNull } from './column.ts';
+import { holdsNul } from './nul.ts';
 
 /**
  * text, varchar(n) and char(n), from strings and from blobs. Rejected: NUL, which Postgres text cannot hold; invalid
@@ -138,14 +140,14 @@ function checkText(data: Data, limit: number | undefined, report: Report): void 
   const start = offsets[0]!;
   const all: Uint8Array = data.values.subarray(start, offsets[data.length]);
   // One look at the whole column settles nearly every batch; only a bad one is searched row by row.
-  const suspicious = all.includes(0) || !isUtf8(all);
+  const suspicious = holdsNul(all) || !isUtf8(all);
   if (!suspicious && limit === undefined) return;
   for (let index = 0; index < data.length; index++) {
     const length = offsets[index + 1]! - offsets[index]!;
     if (length === 0 || !isValid(data, index)) continue;
     if (suspicious) {
       const bytes = bytesOf(data, index);
-      if (bytes.includes(0)) {
+      if (holdsNul(bytes)) {
         report(index, 'nul_in_text', 'the text holds a NUL character, which Postgres cannot store');
         continue;
       }
