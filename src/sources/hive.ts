@@ -1,7 +1,7 @@
 import { DrayageError } from '../base/errors.ts';
 import { rows } from '../duckdb/scan.ts';
 import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
-import type { OpenRelation, SourceContext } from '../model/source.ts';
+import { madeOf, type OpenRelation, type SourceContext } from '../model/source.ts';
 import type { FoundFile, WholeOptions } from './format.ts';
 
 /** What Hive and Spark write for a folder of nulls. */
@@ -48,10 +48,8 @@ export async function withHive(
     throw error;
   }
   const names = wanted.map(([name]) => quoteLiteral(name)).join(', ');
-  const relation = `select columns(name -> name not in (${names})), ${columns.join(', ')} from (${opened.relation})`;
-  // Of a column that gives way to one of the path, nobody reads every value.
-  const { unchecked: _, ...rest } = opened;
-  return { ...rest, relation };
+  const kept = `columns(name -> name not in (${names}))`;
+  return madeOf(opened, `select ${kept}, ${columns.join(', ')} from (${opened.relation})`);
 }
 
 /** Names of folders are percent-encoded where they hold what a path cannot. */

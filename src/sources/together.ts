@@ -1,7 +1,7 @@
 import { DrayageError } from '../base/errors.ts';
 import { digest } from '../base/ids.ts';
 import { quoteIdentifier, quoteLiteral } from '../duckdb/types.ts';
-import { type ColumnedSource, ROW, type SourceContext } from '../model/source.ts';
+import { type ColumnedSource, madeOf, ROW, type SourceContext } from '../model/source.ts';
 
 /** The column that says which of the sources a row is from. */
 const ORIGIN = 'origin';
@@ -49,9 +49,7 @@ export function together(sources: Readonly<Record<string, ColumnedSource>>): Col
     async open({ spec }, context) {
       const opened = await sources[String(spec.origin)]!.open(JSON.parse(String(spec.plan)), context);
       if (!('relation' in opened)) throw new Error(`${spec.origin} gives records`);
-      // What was known of the relation is not known of this one.
-      const { declared: _, unchecked: __, columns: ___, wide: ____, ...partition } = opened;
-      return { ...partition, relation: `select ${spec.list}, ${quoteIdentifier(ROW)} from (${opened.relation})` };
+      return madeOf(opened, `select ${spec.list}, ${quoteIdentifier(ROW)} from (${opened.relation})`);
     },
   };
 }

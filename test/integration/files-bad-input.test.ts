@@ -7,6 +7,7 @@ import { ROW } from '../../src/model/source.ts';
 import { files } from '../../src/sources/files.ts';
 import type { FilesOptions } from '../../src/sources/format.ts';
 import { Spool } from '../../src/store/spool.ts';
+import { writeParquet } from '../helpers/duck.ts';
 import { openContext, plansOf, readAll, readPlan } from '../helpers/read-source.ts';
 
 let root: string;
@@ -218,6 +219,12 @@ describe('folders', () => {
       { a: 2, b: 'y', code: 'a/b', day: null },
     ]);
     expect((await rowsOf('hive/code=007', typed)).rows).toEqual([[2, 1, 'x']]);
+    const packed = join(root, 'packed/year=2024/x.parquet');
+    await mkdir(dirname(packed), { recursive: true });
+    await writeParquet(opened.context.duck, `select 3 as a, 'z' as b`, packed);
+    expect(await readAll(files('packed', { hive: { year: 'INTEGER' } }), opened.context)).toEqual([
+      { a: 3, b: 'z', year: 2024 },
+    ]);
     await expect(read('hive', { ...typed, hive: { code: 'INTEGER' } })).resolves.toBeDefined();
     await expect(read('hive', { ...typed, hive: { day: 'DATE' } })).rejects.toMatchObject({ message: /"day=NULL"/ });
     await expect(read('hive', { ...typed, hive: { year: 'INTEGER' } })).rejects.toMatchObject({
