@@ -132,7 +132,8 @@ async function produce(
       for await (const batch of inBatches(planner.partitions(early), BATCH)) {
         signal.throwIfAborted();
         await producer.add(batch);
-        sweepAll(SWEEP_EVERY_MS);
+        // Otherwise it was the last one, and workers have better use for the processor.
+        if (batch.length === BATCH) sweepAll(SWEEP_EVERY_MS);
       }
       const enqueued = await producer.finish();
       const warnings = planner.warnings();
