@@ -3,6 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 /** A partition that is being read. */
 export interface Reading {
   needMb: number;
+  /** Whether there was no room yet when its patience was at an end. */
+  impatient: boolean;
   /** Whether another one was, at some time. */
   crowded: boolean;
 }
@@ -20,7 +22,7 @@ const [PATIENCE_MS, LATER_PATIENCE_MS] = [60_000, 5_000];
 interface Waiting {
   needMb: number;
   memoryMb: () => number;
-  admit: () => void;
+  admit: (impatient?: boolean) => void;
 }
 
 /** Which partitions are read side by side, and which wait for their turn, because they share what memory there is. */
@@ -45,19 +47,19 @@ export class Turns {
     const waiting: Waiting = {
       needMb,
       memoryMb,
-      admit: () => {
-        clearTimeout(impatience);
+      admit: (impatient = false) => {
+        clearTimeout(patience);
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        resolve(this.#begin(needMb));
+        resolve(this.#begin(needMb, impatient));
       },
     };
-    const impatience = setTimeout(waiting.admit, patienceMs).unref();
+    const patience = setTimeout(() => waiting.admit(true), patienceMs).unref();
     this.#waiting.push(waiting);
     return promise;
   }
 
-  #begin(needMb: number): Reading {
-    const reading = { needMb, crowded: false };
+  #begin(needMb: number, impatient = false): Reading {
+    const reading = { needMb, impatient, crowded: false };
     this.#readings.add(reading);
     if (this.#readings.size > 1) for (const one of this.#readings) one.crowded = true;
     return reading;
@@ -134,7 +136,8 @@ export class Turn {
 
   async take(): Promise<void> {
     this.#reading ??= await this.#turns.take(this.#needMb, () => this.#memory.memoryMb, this.#patienceMs);
-    this.#patienceMs = LATER_PATIENCE_MS;
+    // Once is enough: the other one is likely to wait for what this one has locked until it is over.
+    this.#patienceMs = this.#reading.impatient || this.#patienceMs === 0 ? 0 : LATER_PATIENCE_MS;
   }
 
   /** Does nothing when it is not one's turn. Nobody has to wait for it but who is done with the partition. */

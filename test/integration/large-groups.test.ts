@@ -24,18 +24,27 @@ const duck = useDrayage(async (opened) => {
   const texts = ['a', 'b', 'c', 'd'].map((name) => `repeat(md5('${name}' || i), 16)[:500] as ${name}`).join(', ');
   const note = `if(i = ${BAD}, 'far too long', 'note') as note`;
   await writeParquet(duck, `select i as id, ${texts}, ${note} from range(1, ${ROWS + 1}) t(i)`, file(), GROUP_ROWS);
+  // The first row of the second partition has the key of the first row of the first one.
+  const id = `if(i = ${3 * GROUP_ROWS + 1}, 1, i) as id`;
+  const twice = `${shop.project.root}/twice.parquet`;
+  await writeParquet(duck, `select ${id}, ${texts}, 'note' as note from range(1, ${ROWS + 1}) t(i)`, twice, GROUP_ROWS);
   await shop.project.write(
     'sql/targets/texts.sql',
     'create table texts (id bigint primary key, a text, b text, c text, d varchar(500), note varchar(4))',
   );
-  await shop.project.write(
-    'jobs/texts.ts',
-    `import { defineJob, files, table } from 'drayage';
-     export default defineJob({
-       name: 'texts', description: 'Texts', source: () => files('texts.parquet', { partitionRows: ${3 * GROUP_ROWS} }),
-       targets: { texts: table({ ddl: 'texts.sql' }) },
-     });`,
-  );
+  for (const [name, mode] of [
+    ['texts', 'append'],
+    ['twice', 'upsert'],
+  ]) {
+    await shop.project.write(
+      `jobs/${name}.ts`,
+      `import { defineJob, files, table } from 'drayage';
+       export default defineJob({
+         name: '${name}', description: 'Texts', source: () => files('${name}.parquet', { partitionRows: ${3 * GROUP_ROWS} }),
+         targets: { texts: table({ ddl: 'texts.sql', mode: '${mode}', key: ['id'] }) },
+       });`,
+    );
+  }
 });
 
 test('row groups of which DuckDB has room for one are read one after the other, and two at once are not', async () => {
@@ -71,4 +80,13 @@ test('partitions that take turns with every row group load each row once, and na
   expect(rejects.rows).toEqual([{ row: BAD, column: 'note' }]);
   const compared = await compareRelations(duck, `select * from '${file()}' where id <> ${BAD}`, pool, 'texts');
   expect(compared.table).toEqual(compared.source);
+});
+
+test('one whose turn it is waits for a row of the other, and neither waits for ever', async () => {
+  const { pool } = shop.database;
+  await pool.query('truncate texts');
+  const report = await shop.drayage.run('twice', {});
+  expect(report.rows).toMatchObject({ read: ROWS, rejected: 0 });
+  const { rows } = await pool.query('select count(*)::int as n, count(distinct id)::int as ids from texts');
+  expect(rows).toEqual([{ n: ROWS - 1, ids: ROWS - 1 }]);
 });
