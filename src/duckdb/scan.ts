@@ -50,7 +50,12 @@ export async function* scan(
     return scratches[0]!;
   };
   const pieces = readParts(connection, parts, lend, { signal, turn });
-  const next = async () => (await pieces.next()).value;
+  const next = () => {
+    const piece = pieces.next().then(({ value }) => value);
+    // What goes wrong ahead is told when it is its turn: nobody waits for it as long as the batch in use is worked on.
+    piece.catch(() => undefined);
+    return piece;
+  };
   let ahead: Promise<Piece | undefined> | undefined;
   try {
     const sweeper = new Sweeper();

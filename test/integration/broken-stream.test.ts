@@ -31,6 +31,20 @@ test('a query that has fewer rows than were said is no broken one', async () => 
   expect(await count('select i from range(5000) t(i)', 6000)).toBe(5000);
 });
 
+test('what goes wrong ahead is told to who asks for the next batch, however late, and to nobody else', async () => {
+  const stop = new AbortController();
+  await duck.use(async (connection) => {
+    const batches = scan(connection, 'select * from range(1000000) t(i)', { signal: stop.signal });
+    await batches.next();
+    stop.abort(new Error('enough'));
+    // The one that was there already.
+    await batches.next();
+    // Longer than the batch ahead takes: unless somebody minds its failure, the process would end by it.
+    for (let times = 0; times < 5; times++) await count('select * from range(100000) t(i)');
+    await expect(batches.next()).rejects.toThrow('enough');
+  });
+});
+
 test('a transform that fails half-way fails its partition, and nothing of it is loaded', async () => {
   const database = await createDatabase();
   const project = await TestProject.create(database.url);
