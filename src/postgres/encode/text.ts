@@ -3,7 +3,6 @@ import type { Data } from '../../arrow/batch.ts';
 import { bytesOf, hasNulls, isValid, maskAt, textOf } from '../../arrow/cells.ts';
 import { copyShort, viewOf } from '../../arrow/copy.ts';
 import type { Kind } from '../../arrow/types.ts';
-
 import { type ColumnEncoder, type Report, writeNull } from './column.ts';
 import { holdsNul } from './nul.ts';
 
