@@ -74,6 +74,16 @@ const OTHERS: Readonly<Record<string, string>> = {
   c: 'a composite type',
 };
 
+/** A column as the catalog has it (https://www.postgresql.org/docs/current/catalog-pg-attribute.html). */
+interface CatalogColumn extends Omit<TableColumn, 'pgType' | 'size'> {
+  oid: number;
+  typmod: number;
+  bytes: number;
+  align: keyof typeof ALIGNED;
+}
+
+const ALIGNED = { c: 1, s: 2, i: 4, d: 8 } as const;
+
 /** The columns of a constraint of the catalog, d, and those that it refers to. */
 const KEY_COLUMNS = (['conkey', 'confkey'] as const)
   .map(
@@ -112,10 +122,9 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
   if (!found) return undefined;
   const { kind, ...table } = found;
   if (kind !== 'r' && kind !== 'p') throw notATable(name, kind);
-  const { rows: columns } = await client.query<Omit<TableColumn, 'pgType'> & { oid: number; typmod: number }>(
+  const { rows: columns } = await client.query<CatalogColumn>(
     `select a.attname as name, a.atttypid::int8::float8 as oid, format_type(a.atttypid, a.atttypmod) as type,
-       case when a.attlen > 0 then json_build_object('bytes', a.attlen,
-         'align', case a.attalign when 'c' then 1 when 's' then 2 when 'i' then 4 else 8 end) end as size,
+       a.attlen as bytes, a.attalign as align,
        a.atttypmod as typmod, a.attnotnull or t.typnotnull as "notNull", a.attgenerated <> '' as generated,
        a.attidentity <> '' as identity, a.attidentity = 'a' as always,
        (a.atthasdef and a.attgenerated = '') or a.attidentity <> '' or t.typdefault is not null as "hasDefault"
@@ -143,7 +152,9 @@ export async function describeTable(client: ClientBase, name: string): Promise<T
   );
   return {
     ...table,
-    columns: columns.map(({ oid, typmod, ...column }) => ({ ...column, pgType: build(oid, typmod) })),
+    columns: columns.map(({ oid, typmod, bytes, align, ...column }) => {
+      return { ...column, pgType: build(oid, typmod), size: bytes > 0 ? { bytes, align: ALIGNED[align] } : null };
+    }),
     uniqueIndexes: indexes.rows,
   };
 }
