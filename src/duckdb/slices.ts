@@ -18,6 +18,8 @@ export interface WideRows {
   /** The number of the first one in the file. */
   first: number;
   rows: number;
+  /** Of all columns, unpacked. */
+  bytes: number;
 }
 
 export interface Slices extends WideRows {
@@ -30,8 +32,11 @@ export interface Slices extends WideRows {
   keep: boolean;
 }
 
-/** Columns that are read together: DuckDB plans each time, and holds a page of each. */
-const COLUMNS = 70;
+/**
+ * Columns that are read together: DuckDB plans each time, and holds all pages of each. So they are as many as take this
+ * much, within bounds.
+ */
+const [SLICE_BYTES, LEAST_COLUMNS, MOST_COLUMNS] = [1.5e6, 70, 200];
 
 /** Slices under way at a time: while one is unpacked, the other is copied. */
 const LANES = 2;
@@ -63,7 +68,8 @@ export async function* scanSlices(
 
 /** @returns undefined when they are larger than DuckDB may take */
 async function readSlices(duck: Duck, slices: Slices): Promise<Window[] | undefined> {
-  const count = Math.ceil(slices.select.length / COLUMNS);
+  const columns = columnsAtOnce(slices);
+  const count = Math.ceil(slices.select.length / columns);
   const windows: Window[] = [];
   // One for all of them, since a slice alone may be too little to be swept up after.
   const sweeper = new Sweeper();
@@ -72,7 +78,8 @@ async function readSlices(duck: Duck, slices: Slices): Promise<Window[] | undefi
 
   async function lane(connection: DuckConnection): Promise<void> {
     for (let slice = waiting.shift(); slice !== undefined && bytes <= mostBytes; slice = waiting.shift()) {
-      bytes += await readSlice(connection, slice, slices, windows, sweeper);
+      const select = slices.select.slice(slice * columns, (slice + 1) * columns);
+      bytes += await readSlice(connection, slice, { ...slices, select }, windows, sweeper);
     }
   }
 
@@ -84,6 +91,10 @@ async function readSlices(duck: Duck, slices: Slices): Promise<Window[] | undefi
   if (bytes <= mostBytes) return windows;
   for (const window of windows) window.scratch.dispose();
   return undefined;
+}
+
+function columnsAtOnce({ select, bytes }: Slices): number {
+  return Math.min(MOST_COLUMNS, Math.max(LEAST_COLUMNS, Math.floor((SLICE_BYTES * select.length) / bytes)));
 }
 
 /** The same rows of all columns. */
@@ -109,7 +120,7 @@ class Window {
   }
 }
 
-/** Reads some columns of all rows. @returns the bytes that their values take */
+/** Reads the columns of one slice, all rows. @returns the bytes that their values take */
 async function readSlice(
   connection: DuckConnection,
   slice: number,
@@ -118,7 +129,7 @@ async function readSlice(
   sweeper: Sweeper,
 ): Promise<number> {
   signal.throwIfAborted();
-  const query = `select ${select.slice(slice * COLUMNS, (slice + 1) * COLUMNS).join(', ')} from ${from}`;
+  const query = `select ${select.join(', ')} from ${from}`;
   const interrupt = () => connection.interrupt();
   signal.addEventListener('abort', interrupt, { once: true });
   try {

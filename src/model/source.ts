@@ -154,6 +154,11 @@ export interface Source<Value = unknown> {
    * @throws SOURCE_MISSING, SOURCE_INVALID
    */
   enumerate(context: SourceContext): AsyncIterable<PartitionPlan>;
+  /**
+   * A partition is about to be opened: what takes a moment may begin, while the tables are being looked at. What goes
+   * wrong is met again when it is opened.
+   */
+  expect?(partition: Pick<PartitionPlan, 'spec'>, context: SourceContext): void;
   /** @throws SOURCE_MISSING, SOURCE_CHANGED */
   open(
     partition: Pick<PartitionPlan, 'key' | 'fingerprint' | 'spec'>,

@@ -35,7 +35,6 @@ import { Pace } from './worker/pace.ts';
 const PROGRESS_EVERY_MS = 500;
 /** What is known of the tables; one that is changed meanwhile fails an attempt, and the next one looks again. */
 const ROUTES_KEPT_MS = 1_000;
-
 /** Runs of which a worker remembers something. */
 const REMEMBERED = 100;
 
@@ -214,6 +213,7 @@ export class Executor {
   async #commit(work: RunWork, name: string, attempts: readonly Attempt[]): Promise<number> {
     const { pool, events } = this.#services;
     const { row, prepared, holding } = work;
+    prepared.source.expect?.(planOf(attempts[0]!.partition), { ...this.#context, signal: holding.signal });
     const routes = await this.#routesOf(row.id, prepared);
     const lake = prepared.lake && { ...(await lakeOfRun(this.#services, row.id, prepared.lake)), lake: prepared.lake };
     const startedMs = performance.now();

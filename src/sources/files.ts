@@ -46,19 +46,24 @@ export function files(path: string | readonly string[], options: FilesOptions = 
     async *enumerate(context) {
       for await (const file of findFiles(paths, whole, context)) yield* partitionsOf(file, whole, context);
     },
+    expect({ spec }, context) {
+      const file = plannedFile(spec, whole, context);
+      formatOf(file.path, whole).expect?.(file, context);
+    },
     async open({ spec }, context) {
-      const path = String(spec.path);
-      const store = storeOf(path, { ...whole, root: context.root });
-      const format = formatOf(path, whole);
-      const { size, version } = spec;
-      const file = pinned(
-        { path, size: 0, version: '', store, packing: packingOf(path) },
-        { size: size!, version: version! },
-      );
+      const file = plannedFile(spec, whole, context);
       await assertSame(file);
-      return withHive(await format.open(file, spec, whole, context), file, whole, context);
+      return withHive(await formatOf(file.path, whole).open(file, spec, whole, context), file, whole, context);
     },
   };
+}
+
+/** The file of a partition, as it was when it was planned. */
+function plannedFile({ path, size, version }: PartitionPlan['spec'], options: WholeOptions, { root }: SourceContext) {
+  const name = String(path);
+  const store = storeOf(name, { ...options, root });
+  const found: FoundFile = { path: name, size: 0, version: '', store, packing: packingOf(name) };
+  return pinned(found, { size: size!, version: version! });
 }
 
 function checked(options: WholeOptions): WholeOptions {

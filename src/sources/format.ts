@@ -49,6 +49,8 @@ export interface FileFormat {
   /** Whether .gz and .zst of it are read. */
   packs: boolean;
   partitions(file: FoundFile, options: WholeOptions, context: SourceContext): AsyncIterable<PartitionPlan>;
+  /** As that of a source. */
+  expect?(file: FoundFile, context: SourceContext): void;
   open(
     file: FoundFile,
     spec: PartitionPlan['spec'],

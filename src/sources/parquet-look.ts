@@ -1,7 +1,7 @@
 import { DrayageError, locate } from '../base/errors.ts';
 import type { DuckConnection } from '../duckdb/connection.ts';
 import type { Duck } from '../duckdb/instance.ts';
-import { describe, rows } from '../duckdb/scan.ts';
+import { describeFrom, rows } from '../duckdb/scan.ts';
 import { type DuckColumn, quotePath } from '../duckdb/types.ts';
 import type { SourceContext } from '../model/source.ts';
 import type { FoundFile } from './format.ts';
@@ -33,7 +33,7 @@ export function columnsOf(place: string, file: FoundFile, context: SourceContext
 
 async function describeFile(place: string, file: FoundFile, context: SourceContext): Promise<DuckColumn[]> {
   const columns = await ask(place, file, context, (connection, path) =>
-    describe(connection, `select * from read_parquet(${path}, hive_partitioning = false)`),
+    describeFrom(connection, `read_parquet(${path}, hive_partitioning = false)`),
   );
   const names = columns.map(({ name }) => name);
   const renamed = await renamedColumn(place, file, names, context);

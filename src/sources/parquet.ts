@@ -50,6 +50,11 @@ export const parquet: FileFormat = {
     }
   },
 
+  expect(file, context) {
+    const place = file.store.localPath(file);
+    if (place !== undefined) columnsOf(place, file, context).catch(() => undefined);
+  },
+
   async open(file, spec, { columns }, context) {
     const { first, last, fileRows, unpacked, largest, parts } = spec as unknown as Range;
     const place = await placeOf(file, Number(spec.footer), context);
@@ -71,7 +76,15 @@ export const parquet: FileFormat = {
         relation: relation + where,
         ...(asItIs ? { columns: () => columnsOf(place.path, file, context) } : {}),
         ...(isWide
-          ? { wide: { from: scan('$1') + where, params: [pathPattern(place.path)], first, rows: last - first + 1 } }
+          ? {
+              wide: {
+                from: scan('$1') + where,
+                params: [pathPattern(place.path)],
+                first,
+                rows: last - first + 1,
+                bytes: unpacked,
+              },
+            }
           : {}),
         rows: last - first + 1,
         ...(parts && !isWide ? { parts: partsOf(parts, first, (from, to) => relation + whereOf(from, to)) } : {}),

@@ -93,7 +93,17 @@ test.each([
   await own.useInTurn(0, async (connection, turn) => {
     const schema = await schemaOf(connection, whole);
     const { signal } = new AbortController();
-    const slices = { from, params: [], first: 1, rows: 3_000, select, schema, signal, keep: false };
+    const slices = {
+      from,
+      params: [],
+      first: 1,
+      rows: 3_000,
+      bytes: 3_000 * select.length * 8,
+      select,
+      schema,
+      signal,
+      keep: false,
+    };
     expect(await told(scanSlices(own, connection, turn, slices))).toEqual(expected);
   });
   await own.close();
@@ -108,7 +118,17 @@ test('what goes wrong in one slice fails the reading, and a signal ends it', asy
   const read = (signal: AbortSignal) =>
     duck.useInTurn(0, async (connection, turn) => {
       const schema = await schemaOf(connection, `select ${select.join(', ')} from ${from}`);
-      const slices = { from, params: [], first: 1, rows: 5_000, select, schema, signal, keep: false };
+      const slices = {
+        from,
+        params: [],
+        first: 1,
+        rows: 5_000,
+        bytes: 5_000 * select.length * 8,
+        select,
+        schema,
+        signal,
+        keep: false,
+      };
       for await (const batch of scanSlices(duck, connection, turn, slices)) expect(batch.numRows).toBeGreaterThan(0);
     });
   await expect(read(new AbortController().signal)).rejects.toThrow(/in the last slice/);
