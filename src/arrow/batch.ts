@@ -14,13 +14,10 @@ export interface ColumnBuffers {
   validity: Uint8Array | null;
 }
 
-/** Arrow makes an empty bitmap for each column that comes without. */
-const NO_NULLS = { nullCount: 0, nullBitmap: new Uint8Array() };
-
 /** A column over buffers that stay where they are. */
 export function makeColumn(type: DataType, rows: number, { validity, children, ...buffers }: ColumnBuffers): Data {
   // Arrow counts the nulls itself, when somebody asks.
-  const nulls = validity ? { nullCount: -1, nullBitmap: validity } : NO_NULLS;
+  const nulls = validity ? { nullCount: -1, nullBitmap: validity } : { nullCount: 0 };
   const nested = children ? { child: children[0], children } : {};
   return makeData({ type, length: rows, ...buffers, ...nested, ...nulls } as never);
 }

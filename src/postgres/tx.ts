@@ -27,7 +27,7 @@ export async function transaction<Result>(
 
 /**
  * Runs `work` on a connection of its own, outside of a transaction. What the session has set or locked ends with it; the
- * connection goes on, since a new one costs the next run more than its claims do.
+ * connection goes on, so that the next run's claims need no new one.
  * @param signal cuts the connection; the server still ends the statement that is under way
  * @throws what `work` threw
  */

@@ -48,7 +48,7 @@ export function files(path: string | readonly string[], options: FilesOptions = 
     },
     expect({ spec }, context) {
       const file = plannedFile(spec, whole, context);
-      formatOf(file.path, whole).expect?.(file, context);
+      formatOf(file.path, whole).expect?.(file, spec, context);
     },
     async open({ spec }, context) {
       const file = plannedFile(spec, whole, context);

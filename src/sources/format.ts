@@ -50,7 +50,7 @@ export interface FileFormat {
   packs: boolean;
   partitions(file: FoundFile, options: WholeOptions, context: SourceContext): AsyncIterable<PartitionPlan>;
   /** As that of a source. */
-  expect?(file: FoundFile, context: SourceContext): void;
+  expect?(file: FoundFile, spec: PartitionPlan['spec'], context: SourceContext): void;
   open(
     file: FoundFile,
     spec: PartitionPlan['spec'],

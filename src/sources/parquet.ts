@@ -50,9 +50,11 @@ export const parquet: FileFormat = {
     }
   },
 
-  expect(file, context) {
+  // Few columns are looked at in no time, and a transform may not ask for them.
+  expect(file, spec, context) {
     const place = file.store.localPath(file);
-    if (place !== undefined) columnsOf(place, file, context).catch(() => undefined);
+    if (place !== undefined && Number(spec.columns) >= WIDE_COLUMNS)
+      columnsOf(place, file, context).catch(() => undefined);
   },
 
   async open(file, spec, { columns }, context) {

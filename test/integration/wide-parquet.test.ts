@@ -16,6 +16,10 @@ const BAD = 9_001;
 
 let shop: Workshop;
 const file = () => `${shop.project.root}/wide.parquet`;
+/** What `scanSlices` is told of rows with columns of eight bytes. */
+const wideRows = (from: string, rows: number, columns: number) => {
+  return { from, params: [], first: 1, rows, bytes: rows * columns * 8, keep: false };
+};
 const floats = Array.from({ length: FLOATS }, (_, place) => `f${place}`);
 
 const duck = useDrayage(async (opened) => {
@@ -93,17 +97,7 @@ test.each([
   await own.useInTurn(0, async (connection, turn) => {
     const schema = await schemaOf(connection, whole);
     const { signal } = new AbortController();
-    const slices = {
-      from,
-      params: [],
-      first: 1,
-      rows: 3_000,
-      bytes: 3_000 * select.length * 8,
-      select,
-      schema,
-      signal,
-      keep: false,
-    };
+    const slices = { ...wideRows(from, 3_000, select.length), select, schema, signal };
     expect(await told(scanSlices(own, connection, turn, slices))).toEqual(expected);
   });
   await own.close();
@@ -118,17 +112,7 @@ test('what goes wrong in one slice fails the reading, and a signal ends it', asy
   const read = (signal: AbortSignal) =>
     duck.useInTurn(0, async (connection, turn) => {
       const schema = await schemaOf(connection, `select ${select.join(', ')} from ${from}`);
-      const slices = {
-        from,
-        params: [],
-        first: 1,
-        rows: 5_000,
-        bytes: 5_000 * select.length * 8,
-        select,
-        schema,
-        signal,
-        keep: false,
-      };
+      const slices = { ...wideRows(from, 5_000, select.length), select, schema, signal };
       for await (const batch of scanSlices(duck, connection, turn, slices)) expect(batch.numRows).toBeGreaterThan(0);
     });
   await expect(read(new AbortController().signal)).rejects.toThrow(/in the last slice/);
