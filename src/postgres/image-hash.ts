@@ -3,16 +3,9 @@
  * each half sees only every other word until the end. Each of the two halves runs over all words, in a lane for the
  * even ones and a lane for the odd ones, with primes of its own (those of xxHash32,
  * https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md).
- * @param into gets the two halves at `2 * place`
+ * @param into gets the two halves
  */
-export function hashImage(
-  bytes: Uint8Array,
-  view: DataView,
-  start: number,
-  end: number,
-  into: Int32Array,
-  place: number,
-): void {
+export function hashImage(bytes: Uint8Array, view: DataView, start: number, end: number, into: Int32Array): void {
   let a = PRIME_1 ^ (end - start);
   let b = PRIME_5 + (end - start);
   let c = PRIME_2;
@@ -36,8 +29,8 @@ export function hashImage(
     a = (a << 11) | (a >>> 21);
     b = (b << 15) | (b >>> 17);
   }
-  into[2 * place] = a + Math.imul(c, PRIME_5);
-  into[2 * place + 1] = b + Math.imul(d, PRIME_2);
+  into[0] = a + Math.imul(c, PRIME_5);
+  into[1] = b + Math.imul(d, PRIME_2);
 }
 
 const PRIME_1 = 0x9e3779b1;

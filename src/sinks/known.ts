@@ -1,3 +1,4 @@
+import { giveBack } from '../base/memory.ts';
 import { quoteIdentifier } from '../postgres/catalog.ts';
 import { copyOut } from '../postgres/copy-out.ts';
 import { BatchEncoder, type EncodedColumn } from '../postgres/encode/batch.ts';
@@ -12,30 +13,42 @@ const PLACE = 'drayage_place';
 /** In the image of a joined row: the field count, and the place with its length word. */
 const BEFORE_ROW = 10;
 
-/** Rows of a partition that are compared; each takes 17 bytes of memory. */
+/** Rows of a partition that are compared; each takes 9 bytes of memory. */
 const MOST_ROWS = 2_000_000;
+
+/** What is known of a row: that the table has its key; that it was read, and waits for what the table has. */
+const [THERE, WAITS] = [1, 2];
 
 /** The rows of a partition whose keys the table has, with what it has for them. Places are counted from 0. */
 export class Known {
   /** Of the partition. */
   readonly rows: number;
   count = 0;
-  readonly #there: Uint8Array;
-  readonly #hashes: Int32Array;
+  /** Rows that the table has as they are, among those that were met. */
+  same = 0;
+  readonly #state: Uint8Array<ArrayBuffer>;
+  /** What the table has; of a row that waits, what it is itself. */
+  readonly #hashes: Int32Array<ArrayBuffer>;
 
   constructor(rows: number) {
     this.rows = rows;
-    this.#there = new Uint8Array(rows);
+    this.#state = new Uint8Array(rows);
     this.#hashes = new Int32Array(2 * rows);
   }
 
   has(place: number): boolean {
-    return this.#there[place] === 1;
+    return this.#state[place] === THERE;
   }
 
-  /** Whether the table has that very row. @param hash two halves, of the row's image behind the field count */
-  equals(place: number, hash: Int32Array, at: number): boolean {
-    return this.#hashes[2 * place] === hash[2 * at] && this.#hashes[2 * place + 1] === hash[2 * at + 1];
+  /** Whether the table has that very row. @param hash of the row's image behind the field count */
+  equals(place: number, hash: Int32Array): boolean {
+    return this.#hashes[2 * place] === hash[0] && this.#hashes[2 * place + 1] === hash[1];
+  }
+
+  /** Compares a row, once, with what the table has, or will turn out to have. @param hash as for `equals` */
+  meet(place: number, hash: Int32Array): void {
+    if (!this.has(place)) this.#keep(place, hash, WAITS);
+    else if (this.equals(place, hash)) this.same++;
   }
 
   /** Asks the table, by the keys that were staged. @param onFound told how many were found so far */
@@ -43,12 +56,26 @@ export class Known {
     const list = columns.map(({ name }) => `t.${quoteIdentifier(name)}`).join(', ');
     const same = target.key.map(quoteIdentifier).map((name) => `k.${name} = t.${name}`);
     const query = `select k.${PLACE}, ${list} from ${KEYS} k join ${table.sql} t on ${same.join(' and ')}`;
+    const hash = new Int32Array(2);
     await copyOut(client, query, (bytes, view, start, end) => {
       const place = view.getInt32(start + BEFORE_ROW - 4);
-      this.#there[place] = 1;
-      hashImage(bytes, view, start + BEFORE_ROW, end, this.#hashes, place);
+      hashImage(bytes, view, start + BEFORE_ROW, end, hash);
+      if (this.#state[place] === WAITS && this.equals(place, hash)) this.same++;
+      this.#keep(place, hash, THERE);
       onFound(++this.count);
     });
+  }
+
+  #keep(place: number, hash: Int32Array, state: number): void {
+    this.#state[place] = state;
+    this.#hashes[2 * place] = hash[0]!;
+    this.#hashes[2 * place + 1] = hash[1]!;
+  }
+
+  /** To be called when nobody asks any more: V8 is in no hurry with what lived for so long. */
+  dispose(): void {
+    giveBack(this.#state.buffer);
+    giveBack(this.#hashes.buffer);
   }
 }
 

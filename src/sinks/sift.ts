@@ -29,12 +29,21 @@ export interface Loaded {
 export async function sift(request: LoadRequest): Promise<Loaded | undefined> {
   const known = await stageKeys(request);
   if (!known) return undefined;
+  try {
+    return (await compare(request, known)) ?? (await new Sieve(request, known).load());
+  } finally {
+    known.dispose();
+  }
+}
+
+/** Asks what the table has. @returns undefined when there is something to load */
+async function compare(request: LoadRequest, known: Known): Promise<Loaded | undefined> {
   let reading: Promise<Ours | undefined> | undefined;
   try {
     await known.ask(request, () => {
       if (reading || known.count < known.rows * MOSTLY_KNOWN) return;
       // The server is still sending; meanwhile we can see whether there is anything to load at all.
-      reading = readOurs(request, known.rows);
+      reading = readOurs(request, known);
       reading.catch(() => undefined);
     });
   } finally {
@@ -42,53 +51,47 @@ export async function sift(request: LoadRequest): Promise<Loaded | undefined> {
   }
   await dropKeys(request.client);
   const ours = await reading;
-  if (!ours?.isAll(known)) return new Sieve(request, known).load();
+  if (ours?.count !== known.same) return undefined;
   await ours.intake.writeDown();
   return { intake: ours.intake, placed: ours.placed() };
 }
 
-/** The rows of a partition, each as a hash of its image. */
+/** The rows of a partition, which are compared with what the table has. */
 class Ours {
   readonly intake: Intake;
+  count = 0;
+  readonly #known: Known;
   readonly #images: Images;
-  readonly #hashes: Int32Array;
-  readonly #places: Int32Array;
-  #count = 0;
+  readonly #hash = new Int32Array(2);
 
-  constructor({ table, columns, keepRejects, lost }: LoadRequest, rows: number) {
+  constructor({ table, columns, keepRejects, lost }: LoadRequest, known: Known) {
+    this.#known = known;
     this.intake = new Intake(table.sql, columns, keepRejects, lost);
     this.#images = new Images(columns);
-    this.#hashes = new Int32Array(2 * rows);
-    this.#places = new Int32Array(rows);
   }
 
   add(stretch: Stretch, first: number): void {
     for (const each of this.#images.of(stretch)) {
       const { bytes, view } = this.#images;
       each((row, start, end) => {
-        hashImage(bytes, view, start + FIELD_COUNT_BYTES, end, this.#hashes, this.#count);
-        this.#places[this.#count++] = first + row;
+        hashImage(bytes, view, start + FIELD_COUNT_BYTES, end, this.#hash);
+        this.#known.meet(first + row, this.#hash);
+        this.count++;
       });
     }
   }
 
-  /** Whether the table has every one of them. */
-  isAll(known: Known): boolean {
-    for (let at = 0; at < this.#count; at++) if (!known.equals(this.#places[at]!, this.#hashes, at)) return false;
-    return true;
-  }
-
   placed(): Placed {
-    return { written: 0, unchanged: this.#count, superseded: 0, checksum: this.#images.checksum.toString() };
+    return { written: 0, unchanged: this.count, superseded: 0, checksum: this.#images.checksum.toString() };
   }
 }
 
 /** @returns undefined when there is more to it than comparing */
-async function readOurs(request: LoadRequest, rows: number): Promise<Ours | undefined> {
-  const ours = new Ours(request, rows);
+async function readOurs(request: LoadRequest, known: Known): Promise<Ours | undefined> {
+  const ours = new Ours(request, known);
   for await (const source of request.batches(false)) {
     const first = ours.intake.read;
-    if (first + source.batch.numRows > rows) return undefined;
+    if (first + source.batch.numRows > known.rows) return undefined;
     for (const stretch of ours.intake.examine(source)) ours.add(stretch, first);
     // Nothing can be written down while the server is sending.
     if (ours.intake.isFull) return undefined;
@@ -171,8 +174,8 @@ class Sieve {
           runEnd = end;
           return;
         }
-        hashImage(bytes, view, start + FIELD_COUNT_BYTES, end, hash, 0);
-        if (this.#known.equals(first + row, hash, 0)) this.#counts.unchanged++;
+        hashImage(bytes, view, start + FIELD_COUNT_BYTES, end, hash);
+        if (this.#known.equals(first + row, hash)) this.#counts.unchanged++;
         else {
           this.#held.push(bytes.slice(start, end));
           this.#heldBytes += end - start;
