@@ -3,6 +3,7 @@ import { DrayageError } from '../base/errors.ts';
 import { Sweeper } from '../base/memory.ts';
 import type { Params } from './bind.ts';
 import type { DuckConnection } from './connection.ts';
+import type { Share } from './held.ts';
 import type { Duck } from './instance.ts';
 import { Pieces } from './pieces.ts';
 import { scan } from './scan.ts';
@@ -54,32 +55,39 @@ export async function* scanSlices(
   slices: Slices,
 ): AsyncGenerator<RecordBatch, void, undefined> {
   const { select, from, params, rows, schema, signal, keep } = slices;
-  const windows = await duck.apart(JSON.stringify(params), (own) => turn.alone(() => readSlices(own, slices)));
-  if (!windows) {
-    const all = `select ${select.join(', ')} from ${from}`;
-    return yield* scan(connection, all, { params, rows, signal, keep });
-  }
-  for (const window of windows) {
-    signal.throwIfAborted();
-    yield window.batch(schema);
-    if (!keep) window.scratch.dispose();
+  const { share } = turn;
+  try {
+    const read = (own: Duck) => turn.alone(() => readSlices(own, slices, share));
+    const windows = await duck.apart(JSON.stringify(params), read);
+    if (!windows) {
+      const all = `select ${select.join(', ')} from ${from}`;
+      return yield* scan(connection, all, { params, rows, signal, keep });
+    }
+    for (const window of windows) {
+      signal.throwIfAborted();
+      yield window.batch(schema);
+      share.free(window.scratch.bytesInUse);
+      if (!keep) window.scratch.dispose();
+    }
+  } finally {
+    share.free();
   }
 }
 
 /** @returns undefined when they are larger than DuckDB may take */
-async function readSlices(duck: Duck, slices: Slices): Promise<Window[] | undefined> {
+async function readSlices(duck: Duck, slices: Slices, share: Share): Promise<Window[] | undefined> {
   const columns = columnsAtOnce(slices);
   const count = Math.ceil(slices.select.length / columns);
   const windows: Window[] = [];
   // One for all of them, since a slice alone may be too little to be swept up after.
   const sweeper = new Sweeper();
   const [mostBytes, waiting] = [duck.memoryMb * 1e6, [...Array(count).keys()]];
-  let bytes = 0;
 
   async function lane(connection: DuckConnection): Promise<void> {
-    for (let slice = waiting.shift(); slice !== undefined && bytes <= mostBytes; slice = waiting.shift()) {
+    for (let slice = waiting.shift(); slice !== undefined && share.bytes <= mostBytes; slice = waiting.shift()) {
       const select = slices.select.slice(slice * columns, (slice + 1) * columns);
-      bytes += await readSlice(connection, slice, { ...slices, select }, windows, sweeper);
+      await share.room(slices.signal);
+      share.add(await readSlice(connection, slice, { ...slices, select }, windows, sweeper));
     }
   }
 
@@ -88,8 +96,9 @@ async function readSlices(duck: Duck, slices: Slices): Promise<Window[] | undefi
   // All have to be over before what they read from is closed.
   await Promise.allSettled(lanes);
   await Promise.all(lanes);
-  if (bytes <= mostBytes) return windows;
+  if (share.bytes <= mostBytes) return windows;
   for (const window of windows) window.scratch.dispose();
+  share.free();
   return undefined;
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { Held, Share } from './held.ts';
 
 /** A partition that is being read. */
 export interface Reading {
@@ -29,6 +30,7 @@ interface Waiting {
 export class Turns {
   /** How many may be read at a time, whatever they are known to need. */
   sideBySide = Number.POSITIVE_INFINITY;
+  readonly held = new Held();
   readonly #readings = new Set<Reading>();
   readonly #waiting: Waiting[] = [];
   #asking: { needMb: number; begin: () => Promise<void> }[] = [];
@@ -108,6 +110,8 @@ export interface Memory {
 
 /** The turn of one partition, which it takes whenever it reads, and gives back as soon as it has read. */
 export class Turn {
+  /** What is held of the partition. */
+  readonly share: Share;
   readonly #turns: Turns;
   readonly #needMb: number;
   readonly #memory: Memory;
@@ -120,6 +124,7 @@ export class Turn {
   /** @param needMb what the partition is known to take; 0 when nothing is known */
   constructor(turns: Turns, needMb: number, memory: Memory) {
     this.#turns = turns;
+    this.share = new Share(turns.held);
     this.#needMb = needMb;
     this.#memory = memory;
   }

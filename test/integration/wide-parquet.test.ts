@@ -99,6 +99,7 @@ test.each([
     const { signal } = new AbortController();
     const slices = { ...wideRows(from, 3_000, select.length), select, schema, signal };
     expect(await told(scanSlices(own, connection, turn, slices))).toEqual(expected);
+    expect(turn.share.bytes).toBe(0);
   });
   await own.close();
 });
