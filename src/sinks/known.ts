@@ -1,9 +1,9 @@
-import { giveBack } from '../base/memory.ts';
 import { quoteIdentifier } from '../postgres/catalog.ts';
 import { copyOut } from '../postgres/copy-out.ts';
 import { BatchEncoder, type EncodedColumn } from '../postgres/encode/batch.ts';
 import type { ColumnEncoder } from '../postgres/encode/column.ts';
 import { hashImage } from '../postgres/image-hash.ts';
+import { PlaceHashes } from './place-hashes.ts';
 import type { LoadRequest } from './request.ts';
 import { RowCopy, stretchesWithout } from './row-copy.ts';
 import { isUnique, prepareJoin } from './unique.ts';
@@ -13,7 +13,7 @@ const PLACE = 'drayage_place';
 /** In the image of a joined row: the field count, and the place with its length word. */
 const BEFORE_ROW = 10;
 
-/** Rows of a partition that are compared; each takes 9 bytes of memory. */
+/** Rows of a partition that are compared; each takes up to 9 bytes of memory. */
 const MOST_ROWS = 2_000_000;
 
 /** What is known of a row: that the table has its key; that it was read, and waits for what the table has. */
@@ -26,28 +26,26 @@ export class Known {
   count = 0;
   /** Rows that the table has as they are, among those that were met. */
   same = 0;
-  readonly #state: Uint8Array<ArrayBuffer>;
   /** What the table has; of a row that waits, what it is itself. */
-  readonly #hashes: Int32Array<ArrayBuffer>;
+  readonly #hashes: PlaceHashes;
 
   constructor(rows: number) {
     this.rows = rows;
-    this.#state = new Uint8Array(rows);
-    this.#hashes = new Int32Array(2 * rows);
+    this.#hashes = new PlaceHashes(rows);
   }
 
   has(place: number): boolean {
-    return this.#state[place] === THERE;
+    return this.#hashes.mark(place) === THERE;
   }
 
   /** Whether the table has that very row. @param hash of the row's image behind the field count */
   equals(place: number, hash: Int32Array): boolean {
-    return this.#hashes[2 * place] === hash[0] && this.#hashes[2 * place + 1] === hash[1];
+    return this.#hashes.equals(place, hash);
   }
 
   /** Compares a row, once, with what the table has, or will turn out to have. @param hash as for `equals` */
   meet(place: number, hash: Int32Array): void {
-    if (!this.has(place)) this.#keep(place, hash, WAITS);
+    if (!this.has(place)) this.#hashes.set(place, hash, WAITS);
     else if (this.equals(place, hash)) this.same++;
   }
 
@@ -60,22 +58,14 @@ export class Known {
     await copyOut(client, query, (bytes, view, start, end) => {
       const place = view.getInt32(start + BEFORE_ROW - 4);
       hashImage(bytes, view, start + BEFORE_ROW, end, hash);
-      if (this.#state[place] === WAITS && this.equals(place, hash)) this.same++;
-      this.#keep(place, hash, THERE);
+      if (this.#hashes.mark(place) === WAITS && this.equals(place, hash)) this.same++;
+      this.#hashes.set(place, hash, THERE);
       onFound(++this.count);
     });
   }
 
-  #keep(place: number, hash: Int32Array, state: number): void {
-    this.#state[place] = state;
-    this.#hashes[2 * place] = hash[0]!;
-    this.#hashes[2 * place + 1] = hash[1]!;
-  }
-
-  /** To be called when nobody asks any more: V8 is in no hurry with what lived for so long. */
   dispose(): void {
-    giveBack(this.#state.buffer);
-    giveBack(this.#hashes.buffer);
+    this.#hashes.dispose();
   }
 }
 
