@@ -3,11 +3,8 @@ import { pause } from '../base/lifecycle.ts';
 /** What partitions may hold together before those wait that are still being read: more than what one of them aims at. */
 const MOST_BYTES = 44e6;
 
-/** How long one waits in all: who holds the rest may itself wait for what this one has locked. */
-const PATIENCE_MS = 5_000;
-
 /** Values that partitions hold in memory, all of each, until the server has taken them. */
-export class Held {
+export class HeldValues {
   bytes = 0;
   freed = Promise.withResolvers<void>();
 }
@@ -15,10 +12,12 @@ export class Held {
 /** What one partition holds. */
 export class Share {
   bytes = 0;
-  readonly #held: Held;
-  #patienceMs: number;
+  readonly #held: HeldValues;
+  readonly #patienceMs: number;
+  #untilMs: number | undefined;
 
-  constructor(held: Held, patienceMs = PATIENCE_MS) {
+  /** @param patienceMs after which it waits no more, from when it has to for the first time */
+  constructor(held: HeldValues, patienceMs: number) {
     this.#held = held;
     this.#patienceMs = patienceMs;
   }
@@ -37,12 +36,13 @@ export class Share {
 
   /** Waits while there is too much and others hold some of it, which is on its way to the server already. */
   async room(signal: AbortSignal): Promise<void> {
-    while (this.#held.bytes > Math.max(MOST_BYTES, this.bytes) && this.#patienceMs > 0 && !signal.aborted) {
-      const [startedMs, freed] = [performance.now(), new AbortController()];
-      const patience = pause(this.#patienceMs, AbortSignal.any([signal, freed.signal]));
-      await Promise.race([this.#held.freed.promise, patience]);
+    while (this.#held.bytes > Math.max(MOST_BYTES, this.bytes) && !signal.aborted) {
+      this.#untilMs ??= performance.now() + this.#patienceMs;
+      const leftMs = this.#untilMs - performance.now();
+      if (leftMs <= 0) return;
+      const freed = new AbortController();
+      await Promise.race([this.#held.freed.promise, pause(leftMs, AbortSignal.any([signal, freed.signal]))]);
       freed.abort();
-      this.#patienceMs -= performance.now() - startedMs;
     }
   }
 }

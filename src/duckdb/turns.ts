@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { Held, Share } from './held.ts';
+import { HeldValues, Share } from './held.ts';
 
 /** A partition that is being read. */
 export interface Reading {
@@ -30,7 +30,7 @@ interface Waiting {
 export class Turns {
   /** How many may be read at a time, whatever they are known to need. */
   sideBySide = Number.POSITIVE_INFINITY;
-  readonly held = new Held();
+  readonly held = new HeldValues();
   readonly #readings = new Set<Reading>();
   readonly #waiting: Waiting[] = [];
   #asking: { needMb: number; begin: () => Promise<void> }[] = [];
@@ -124,7 +124,7 @@ export class Turn {
   /** @param needMb what the partition is known to take; 0 when nothing is known */
   constructor(turns: Turns, needMb: number, memory: Memory) {
     this.#turns = turns;
-    this.share = new Share(turns.held);
+    this.share = new Share(turns.held, LATER_PATIENCE_MS);
     this.#needMb = needMb;
     this.#memory = memory;
   }

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest';
-import { Held, Share } from '../../src/duckdb/held.ts';
+import { HeldValues, Share } from '../../src/duckdb/held.ts';
 
 const { signal } = new AbortController();
 const PATIENT_MS = 60_000;
 
 test('one that holds more than there should be is read on when nobody else holds anything', async () => {
-  const share = new Share(new Held(), PATIENT_MS);
+  const share = new Share(new HeldValues(), PATIENT_MS);
   share.add(100e6);
   await share.room(signal);
 });
 
 test('one waits for what others hold, until enough of it has been sent', async () => {
-  const held = new Held();
+  const held = new HeldValues();
   const [first, second] = [new Share(held, PATIENT_MS), new Share(held, PATIENT_MS)];
   first.add(40e6);
   second.add(20e6);
@@ -30,8 +30,8 @@ test('one waits for what others hold, until enough of it has been sent', async (
 });
 
 test('nobody waits for ever, since who holds the rest may wait for him, and only once', async () => {
-  const held = new Held();
-  const [first, second] = [new Share(held), new Share(held, 10)];
+  const held = new HeldValues();
+  const [first, second] = [new Share(held, PATIENT_MS), new Share(held, 10)];
   first.add(50e6);
   await second.room(signal);
   let waits = true;
@@ -44,7 +44,7 @@ test('nobody waits for ever, since who holds the rest may wait for him, and only
 });
 
 test('a signal ends the waiting', async () => {
-  const held = new Held();
-  new Share(held).add(50e6);
+  const held = new HeldValues();
+  new Share(held, PATIENT_MS).add(50e6);
   await new Share(held, PATIENT_MS).room(AbortSignal.abort());
 });
